@@ -1,0 +1,217 @@
+/**
+ * What callers ask of a domain. A command is plain data and carries every id that it needs, so that it can be decided again after a
+ * conflict and asked again after a lost answer. `decide` writes the `outcome`.
+ */
+import type { HolderId, RepositoryKey, RunKey } from './keys.ts'
+import type { FinalState, LimitProposal, RepositoryState, RunRow, RunState } from './rows.ts'
+
+/** Where in the queue an entry is: exactly, or behind at least so many minus one. */
+export type Place = number | { readonly atLeast: number }
+
+interface Base {
+  readonly repository: RepositoryKey
+  /** Names this command; new for every call, the same when it is asked again. Sorts after earlier ones of the same caller. */
+  readonly ticket: string
+}
+
+/** A command that gives a row to a holder. */
+interface Timed {
+  /** Filled in when it is sent: a holder that dies is replaced by the next one of the same Manager. */
+  holder: HolderId
+  /** Store time after which the command does nothing, so that a delayed duplicate cannot take a slot. 0 = for ever. */
+  validUntil: number
+}
+
+/** The answer to a command that came after its `validUntil`. */
+export interface TooLate {
+  readonly kind: 'too-late'
+}
+/** The answer to a command whose holder is dead: nothing was granted to it. */
+export interface HolderDead {
+  readonly kind: 'holder-dead'
+}
+/** The run is somebody else's. */
+export interface HeldElsewhere {
+  readonly kind: 'held-elsewhere'
+  readonly holder: HolderId | undefined
+  /** Wall time. */
+  readonly since: number
+}
+
+/** Asks for a slot. */
+export interface AcquireCommand extends Base, Timed {
+  readonly kind: 'acquire'
+  readonly run: RunKey
+  /** `try`: now or not at all. `wait`: queue until granted. `enqueue`: durable entries of a list, granted as reservations. */
+  readonly mode: 'try' | 'wait' | 'enqueue'
+  readonly proposal: LimitProposal
+  readonly runUid: string | undefined
+  readonly durable: boolean
+  readonly priority: number
+  readonly maxHoldMs: number
+  readonly claimTimeoutMs: number
+  readonly leaseTtlMs: number
+  readonly meta: Readonly<Record<string, string>> | undefined
+  outcome: AcquireResult | undefined
+}
+/** Why nothing was granted or enqueued. */
+export type Refusal = 'limit' | 'queue' | 'paused' | 'draining' | 'removed' | 'finished' | 'absent'
+export type AcquireResult =
+  | {
+      readonly kind: 'granted'
+      readonly row: RunRow
+      readonly again: boolean
+      readonly replaced?: string | undefined
+    }
+  /** A newer wait of the same Manager took over its place. */
+  | { readonly kind: 'superseded' }
+  /** `replaced`: the ticket of an older wait of the same Manager that this one took over. */
+  | {
+      readonly kind: 'waiting'
+      readonly row: RunRow
+      readonly place: Place
+      readonly replaced: string | undefined
+    }
+  | { readonly kind: 'already-held'; readonly row: RunRow }
+  | { readonly kind: 'refused'; readonly reason: Refusal; readonly running: number; readonly limit: number }
+  | HeldElsewhere
+  | HolderDead
+  | TooLate
+
+/** Makes a reservation a running slot of `holder`. */
+export interface ClaimCommand extends Base, Timed {
+  readonly kind: 'claim'
+  readonly run: RunKey
+  readonly token: number
+  outcome: ClaimResult | undefined
+}
+export type Lost = { readonly kind: 'lost'; readonly reason: 'stale-lease' | 'expired' | 'removed' }
+export type ClaimResult =
+  | { readonly kind: 'running'; readonly row: RunRow }
+  | HeldElsewhere
+  | Lost
+  | HolderDead
+  | TooLate
+
+/** Takes over a slot that nobody keeps. With `beyond`, also makes a slot for a run that provably runs, over the limit if need be. */
+export interface AdoptCommand extends Base, Timed {
+  readonly kind: 'adopt'
+  readonly run: RunKey
+  readonly beyond:
+    | { readonly runUid: string | undefined; readonly claimTimeoutMs: number; readonly leaseTtlMs: number }
+    | undefined
+  outcome: AcquireResult | undefined
+}
+
+/** Gives a durable slot back because its start provably did not happen: the run waits again at its old place. */
+export interface RequeueCommand extends Base {
+  readonly kind: 'requeue'
+  readonly run: RunKey
+  readonly token: number
+  /** How long it is parked first, 0 for not at all. */
+  readonly delayMs: number
+  outcome: RequeueResult | undefined
+}
+export type RequeueResult =
+  | { readonly kind: 'requeued'; readonly row: RunRow; readonly place: Place }
+  | { readonly kind: 'not-durable' }
+  | Lost
+
+/** Ends one grant of a slot. */
+export interface ReleaseCommand extends Base {
+  readonly kind: 'release'
+  readonly run: RunKey
+  readonly token: number
+  readonly state: FinalState
+  /** Set when somebody other than its owner ends it. */
+  readonly force: { readonly actor: string; readonly reason: string } | undefined
+  outcome: ReleaseResult | undefined
+}
+export type ReleaseResult =
+  | { readonly kind: 'released'; promoted: readonly RunKey[] }
+  | { readonly kind: 'already-released' }
+  | Lost
+
+/** Ends a run whatever it is at, and tells who got its place. */
+export interface FinishCommand extends Base {
+  readonly kind: 'finish'
+  readonly run: RunKey
+  readonly state: FinalState
+  outcome: FinishResult | undefined
+}
+export type FinishResult =
+  /** `freed`: it had a slot. */
+  | { readonly kind: 'finished'; readonly freed: boolean; successor: RunKey | undefined }
+  | { readonly kind: 'already-released' }
+
+/** Ends what the ticket `of` led to, entry or slot, because its caller is gone. */
+export interface WithdrawCommand extends Base {
+  readonly kind: 'withdraw'
+  readonly run: RunKey
+  readonly of: string
+  /** Nobody knows whether its run was started: a durable slot is left as an orphan. Else it provably was not. */
+  readonly orphan: boolean
+  outcome: { readonly kind: 'withdrawn' | 'absent' } | undefined
+}
+
+/** Takes a waiting run out of the queue. */
+export interface RemoveCommand extends Base {
+  readonly kind: 'remove'
+  readonly run: RunKey
+  outcome: { readonly kind: 'removed' | 'running' | 'absent' } | undefined
+}
+
+/** Notes where a run is; never frees or takes a slot. */
+export interface RunStateCommand extends Base {
+  readonly kind: 'run-state'
+  readonly run: RunKey
+  readonly runUid: string | undefined
+  readonly state: RunState
+  outcome:
+    | { readonly kind: 'set' | 'unchanged' | 'backwards'; readonly state: RunState | undefined }
+    | undefined
+}
+
+/** Pauses, drains or activates a repository. */
+export interface RepositoryStateCommand extends Base {
+  readonly kind: 'repository-state'
+  readonly state: RepositoryState
+  outcome: { readonly kind: 'set' | 'removed' } | undefined
+}
+
+/** Says a limit without asking for a slot. */
+export interface LimitCommand extends Base {
+  readonly kind: 'limit'
+  readonly source: 'local' | 'global'
+  readonly proposal: LimitProposal
+  outcome: { readonly kind: 'set' | 'older' | 'removed'; readonly limit: number } | undefined
+}
+
+/** Begins to delete a repository with all its rows; asked again until it is `absent`. `runs` = live and waiting ones still there. */
+export interface RemoveRepositoryCommand extends Base {
+  readonly kind: 'remove-repository'
+  readonly uid: string | undefined
+  outcome: { readonly kind: 'removed'; readonly runs: number } | { readonly kind: 'absent' } | undefined
+}
+
+/** Asks to be told of this domain's events for a while; with 0 it only has the domain decided. */
+export interface WatchCommand extends Base {
+  readonly kind: 'watch'
+  readonly forMs: number
+  outcome: { readonly kind: 'watched' } | undefined
+}
+
+export type Command =
+  | AcquireCommand
+  | ClaimCommand
+  | AdoptCommand
+  | RequeueCommand
+  | ReleaseCommand
+  | FinishCommand
+  | WithdrawCommand
+  | RemoveCommand
+  | RunStateCommand
+  | RepositoryStateCommand
+  | LimitCommand
+  | RemoveRepositoryCommand
+  | WatchCommand

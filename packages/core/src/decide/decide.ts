@@ -1,0 +1,139 @@
+import type { AcquireCommand, AcquireResult, Command } from '../commands.ts'
+import type { RunKey } from '../keys.ts'
+import { isSlot, type RunRow } from '../rows.ts'
+import type { Decide, Decision, Section } from '../section.ts'
+import { acquire, adopt, claim, elsewhere, refused } from './acquire.ts'
+import { finish, release, remove, requeue, withdraw } from './end.ts'
+import { expire } from './expire.ts'
+import { CHANGES_PER_COMMAND, CHANGES_PER_SETTLING, type Policy } from './policy.ts'
+import { promote } from './promote.ts'
+import { finishRemoval, removeRepository, setLimit, setRepositoryState, setRunState, watch } from './state.ts'
+
+type Waiting = Extract<AcquireResult, { kind: 'waiting' }>
+
+const SUPERSEDED = Object.freeze({ kind: 'superseded' } as const)
+const NONE: readonly RunRow[] = Object.freeze([])
+const ONE_DECIDED: Decision = Object.freeze({ decided: 1, more: false, granted: NONE })
+
+/** What is left for the commands at the least: one of them, the guard, and the last settled row's own changes. */
+const FIRST_COMMAND = CHANGES_PER_COMMAND + 1 + CHANGES_PER_SETTLING
+
+/**
+ * Makes the policy of Slotkeeper, a pure function: no I/O, no clock, no random ids. In this order: settle what is overdue, apply the
+ * commands, promote heads while there is room.
+ */
+export function createDecide(policy: Policy): Decide {
+  return (section, commands) => {
+    // Commands take budget before expiry; the first of them finds room in any case.
+    const keep = Math.max(Math.min(commands.length * CHANGES_PER_COMMAND, section.left / 2), FIRST_COMMAND)
+    let more = !expire(section, policy, keep) || section.overdueCut
+    if (!more)
+      for (const repository of section.repositories)
+        if (repository.status !== 'present') finishRemoval(section, policy, repository)
+    const alone = commands.length === 1
+    let decided = 0
+    for (const command of commands) {
+      if (decided > 0 && section.left <= CHANGES_PER_COMMAND) break
+      apply(section, policy, command, alone)
+      decided++
+    }
+    if (decided < commands.length) {
+      more = true
+      // An earlier attempt of this batch may have come further, and then not have been committed.
+      for (const command of commands.slice(decided)) command.outcome = undefined
+    }
+    let granted: RunRow[] | undefined
+    for (const repository of section.repositories) {
+      if (repository.status === 'removing') more = true
+      else if (repository.waiting > repository.parked) {
+        granted ??= []
+        if (promote(section, policy, repository, granted)) more = true
+      }
+    }
+    if (granted !== undefined && (!alone || granted.length > 0))
+      conclude(section, commands.slice(0, decided), granted)
+    if (more !== section.guard.backlog) section.savedGuard(section.guard.watchedUntil, more)
+    return decided === 1 && granted === undefined && !more
+      ? ONE_DECIDED
+      : { decided, more, granted: granted ?? NONE }
+  }
+}
+
+function apply(section: Section, policy: Policy, command: Command, alone: boolean): void {
+  switch (command.kind) {
+    case 'acquire':
+      command.outcome = acquire(section, policy, command, alone)
+      return
+    case 'release':
+      command.outcome = release(section, policy, command)
+      return
+    case 'claim':
+      command.outcome = claim(section, policy, command)
+      return
+    case 'adopt':
+      command.outcome = adopt(section, policy, command)
+      return
+    case 'requeue':
+      command.outcome = requeue(section, command)
+      return
+    case 'finish':
+      command.outcome = finish(section, policy, command)
+      return
+    case 'withdraw':
+      command.outcome = withdraw(section, policy, command)
+      return
+    case 'remove':
+      command.outcome = remove(section, policy, command)
+      return
+    case 'run-state':
+      command.outcome = setRunState(section, policy, command)
+      return
+    case 'repository-state':
+      command.outcome = setRepositoryState(section, command)
+      return
+    case 'limit':
+      command.outcome = setLimit(section, command)
+      return
+    case 'remove-repository':
+      command.outcome = removeRepository(section, command)
+      return
+    case 'watch':
+      command.outcome = watch(section, command)
+  }
+}
+
+/**
+ * Tells the commands what those behind them and the promotions meant for them: an acquire that waited may have its slot now or another
+ * place, and each slot given up, in order, went to the next run promoted in its repository.
+ */
+function conclude(section: Section, decided: readonly Command[], granted: readonly RunRow[]): void {
+  const next = [...granted]
+  for (const command of decided) {
+    const { outcome } = command
+    if (command.kind === 'acquire' && outcome?.kind === 'waiting') {
+      command.outcome = waited(section, command, outcome)
+    } else if ((outcome?.kind === 'finished' && outcome.freed) || outcome?.kind === 'released') {
+      const ended = section.run(command.repository, (command as { run: RunKey }).run)
+      // Already answered by the row, when this is a command that is asked again.
+      if (ended?.endedBy === command.ticket && ended.successor !== undefined) continue
+      const at = next.findIndex((row) => row.repository === command.repository)
+      const [successor] = at < 0 ? [] : next.splice(at, 1)
+      if (successor === undefined) continue
+      if (outcome.kind === 'finished') outcome.successor = successor.run
+      else outcome.promoted = [successor.run]
+      if (ended?.endedBy !== command.ticket || ended.phase !== 'record') continue
+      ended.successor = successor.run
+      section.saved(ended, 'record')
+    }
+  }
+}
+
+/** What became of an entry by the end of the decision. */
+function waited(section: Section, command: AcquireCommand, outcome: Waiting): AcquireResult {
+  const { row, replaced } = outcome
+  if (!row.durable && row.ticket !== command.ticket) return SUPERSEDED
+  if (row.phase === 'waiting') return { kind: 'waiting', row, replaced, place: section.place(row) }
+  if (!isSlot(row.phase)) return refused('removed', section.repository(command.repository))
+  if (row.grantedTo !== undefined && row.grantedTo !== command.ticket) return elsewhere(row)
+  return { kind: 'granted', row, again: false, replaced }
+}

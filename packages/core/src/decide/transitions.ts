@@ -1,0 +1,255 @@
+/**
+ * The moves of a run between phases. Each keeps the counts, the slot numbers and the token of its repository in step with the row,
+ * saves both and says what happened. Whoever calls has decided that the move is right.
+ */
+import type { HolderId, RunKey } from '../keys.ts'
+import {
+  type Ending,
+  type FinalState,
+  isFinal,
+  isSlot,
+  limitOf,
+  type RepositoryRow,
+  type RunRow,
+} from '../rows.ts'
+import type { Section } from '../section.ts'
+import { giveNumber, takeNumber } from '../slot-numbers.ts'
+import { type Policy, parkMs } from './policy.ts'
+
+/** What a new attempt brings along. */
+export interface Attempt {
+  readonly run: RunKey
+  readonly ticket: string
+  readonly runUid: string | undefined
+  readonly durable: boolean
+  readonly priority: number
+  readonly maxHoldMs: number
+  readonly claimTimeoutMs: number
+  readonly leaseTtlMs: number
+  readonly meta: Readonly<Record<string, string>> | undefined
+}
+
+/** Begins an attempt as a row that neither waits nor holds yet; `old` is the record of the one before. */
+export function beginAttempt(
+  section: Section,
+  repository: RepositoryRow,
+  old: RunRow | undefined,
+  attempt: Attempt,
+): RunRow {
+  const row: RunRow = old ?? ({ repository: repository.repository, run: attempt.run, token: 0 } as RunRow)
+  row.phase = 'record'
+  row.runUid = attempt.runUid
+  row.ticket = attempt.ticket
+  row.grantedTo = undefined
+  row.durable = attempt.durable
+  row.holder = undefined
+  row.priority = attempt.priority
+  row.sequence = ++repository.lastSequence
+  row.number = 0
+  row.meta = attempt.meta
+  row.dueAt = undefined
+  row.holdUntil = undefined
+  row.maxHoldMs = attempt.maxHoldMs
+  row.claimTimeoutMs = attempt.claimTimeoutMs
+  row.leaseTtlMs = attempt.leaseTtlMs
+  row.parks = 0
+  row.state = undefined
+  row.queuedAt = section.wall
+  row.acquiredAt = undefined
+  row.startedAt = undefined
+  row.endedAt = undefined
+  row.ending = undefined
+  row.endedBy = undefined
+  row.successor = undefined
+  return row
+}
+
+/** Puts a run into the queue at its sequence; a worker's entry dies with `holder`. */
+export function enqueue(
+  section: Section,
+  repository: RepositoryRow,
+  row: RunRow,
+  was: RunRow['phase'] | undefined,
+  holder: HolderId | undefined,
+): void {
+  row.phase = 'waiting'
+  row.state = 'queued'
+  row.holder = holder
+  repository.waiting++
+  section.saved(row, was)
+  section.savedRepository(repository)
+  section.emit('enqueued', row)
+}
+
+/** Grants a slot: running for `holder`, or, without one, reserved until somebody claims it. */
+export function grant(
+  section: Section,
+  repository: RepositoryRow,
+  row: RunRow,
+  was: RunRow['phase'] | undefined,
+  holder: HolderId | undefined,
+): void {
+  const limit = limitOf(repository)
+  if (was === 'waiting') leaveQueue(repository, row)
+  row.number = limit > 0 && repository.live < limit ? takeNumber(repository.numbers) : 0
+  repository.live++
+  row.token = nextToken(section, repository)
+  row.acquiredAt = section.wall
+  if (holder === undefined) {
+    row.phase = 'reserved'
+    repository.reserved++
+    row.holder = undefined
+    row.dueAt = section.now + row.claimTimeoutMs
+    row.state ??= 'queued'
+  } else run(section, row, holder)
+  section.saved(row, was)
+  section.savedRepository(repository)
+  section.emit('granted', row)
+}
+
+/** Makes a reservation the running slot of `holder`. */
+export function claim(section: Section, repository: RepositoryRow, row: RunRow, holder: HolderId): void {
+  repository.reserved--
+  run(section, row, holder)
+  section.saved(row, 'reserved')
+  section.savedRepository(repository)
+  section.emit('claimed', row)
+}
+
+/** Gives an orphaned slot a keeper, a new lease and a new token; its number stays. */
+export function adopt(section: Section, repository: RepositoryRow, row: RunRow, holder: HolderId): void {
+  row.token = nextToken(section, repository)
+  repository.orphaned--
+  row.phase = 'running'
+  row.holder = holder
+  row.dueAt = row.holdUntil
+  section.saved(row, 'orphaned')
+  section.savedRepository(repository)
+  section.emit('adopted', row)
+}
+
+/** Moves a row to the new holder of the Manager that it belongs to. */
+export function rehome(section: Section, row: RunRow, holder: HolderId): void {
+  row.holder = holder
+  section.saved(row, row.phase)
+}
+
+/** A durable slot whose keeper died: still counted, anybody's to adopt. */
+export function orphan(section: Section, repository: RepositoryRow, row: RunRow): void {
+  const lost = row.holder
+  repository.orphaned++
+  row.phase = 'orphaned'
+  row.holder = undefined
+  row.dueAt = Math.min(section.now + row.leaseTtlMs, row.holdUntil ?? Number.POSITIVE_INFINITY)
+  section.saved(row, 'running')
+  section.savedRepository(repository)
+  section.emit('orphaned', row, lost)
+}
+
+/** Takes a durable slot back into the queue, at its old place. */
+export function giveBack(
+  section: Section,
+  repository: RepositoryRow,
+  row: RunRow,
+  why: 'requeued' | 'parked',
+  parkedUntil: number | undefined,
+): void {
+  const was = row.phase
+  const lost = row.holder
+  leaveSlot(repository, row)
+  repository.waiting++
+  if (parkedUntil !== undefined) repository.parked++
+  row.phase = 'waiting'
+  row.holder = undefined
+  row.grantedTo = undefined
+  row.holdUntil = undefined
+  row.dueAt = parkedUntil
+  // The only step back in a run's states: the claim is taken back, since its start provably never happened.
+  if (!isFinal(row.state)) row.state = 'queued'
+  row.startedAt = undefined
+  section.saved(row, was)
+  section.savedRepository(repository)
+  section.emit(why, row, lost)
+}
+
+/** Parks a reservation that nobody claimed; each time for longer. */
+export function park(section: Section, repository: RepositoryRow, row: RunRow): void {
+  const until = section.now + parkMs(row.claimTimeoutMs, row.parks)
+  row.parks++
+  giveBack(section, repository, row, 'parked', until)
+}
+
+/** Makes a parked entry eligible again. */
+export function unpark(section: Section, repository: RepositoryRow, row: RunRow): void {
+  repository.parked--
+  row.dueAt = undefined
+  section.saved(row, 'waiting')
+  section.savedRepository(repository)
+  section.emit('unparked', row)
+}
+
+/** Ends an attempt: what was an entry or a slot is a record from now on. */
+export function end(
+  section: Section,
+  policy: Policy,
+  repository: RepositoryRow,
+  row: RunRow,
+  ending: Ending,
+  by: string | undefined,
+  state: FinalState | undefined,
+  detail?: Readonly<Record<string, string | number>>,
+): void {
+  const was = row.phase
+  const holder = row.holder
+  if (was === 'waiting') leaveQueue(repository, row)
+  else leaveSlot(repository, row)
+  row.phase = 'record'
+  row.holder = undefined
+  row.dueAt = section.now + policy.recordTtlMs
+  row.holdUntil = undefined
+  row.ending = ending
+  row.endedBy = by
+  row.endedAt = section.wall
+  if (!isFinal(row.state)) row.state = state
+  section.saved(row, was)
+  section.savedRepository(repository)
+  section.emit(ending, row, holder, detail)
+}
+
+/** Deletes a row of a repository that is being removed. */
+export function drop(section: Section, repository: RepositoryRow, row: RunRow): void {
+  const was = row.phase
+  if (was === 'waiting') leaveQueue(repository, row)
+  else if (isSlot(was)) leaveSlot(repository, row)
+  if (row.holder !== undefined) section.bump(row.holder)
+  section.dropped(row, was)
+  section.savedRepository(repository)
+  if (was !== 'record') section.emit('removed', row, row.holder)
+}
+
+function run(section: Section, row: RunRow, holder: HolderId): void {
+  row.phase = 'running'
+  row.holder = holder
+  row.holdUntil = row.maxHoldMs > 0 ? section.now + row.maxHoldMs : undefined
+  row.dueAt = row.holdUntil
+  if (!isFinal(row.state)) row.state = 'started'
+  row.startedAt = section.wall
+}
+
+function leaveQueue(repository: RepositoryRow, row: RunRow): void {
+  repository.waiting--
+  if (row.dueAt !== undefined) repository.parked--
+}
+
+function leaveSlot(repository: RepositoryRow, row: RunRow): void {
+  repository.live--
+  if (row.phase === 'reserved') repository.reserved--
+  if (row.phase === 'orphaned') repository.orphaned--
+  giveNumber(repository.numbers, row.number)
+  row.number = 0
+}
+
+function nextToken(section: Section, repository: RepositoryRow): number {
+  repository.lastToken = Math.max(repository.lastToken, section.tokenFloor) + 1
+  return repository.lastToken
+}

@@ -1,0 +1,156 @@
+import type { Command, Place } from './commands.ts'
+import type { SlotkeeperError } from './errors.ts'
+import type { HolderId, RepositoryKey, RunKey } from './keys.ts'
+import type { HolderRow, RepositoryRow, RunRow, StoreEvent } from './rows.ts'
+import type { Decide, Decision } from './section.ts'
+
+/** Facts about a driver that steer the Manager and the conformance suite. */
+export interface Manifest {
+  /** Who can share the store: one process, the processes of one host, or a network. */
+  readonly scope: 'process' | 'host' | 'network'
+  /** `transact`, `read` and the holder methods answer without a promise; such a driver gets no batching. */
+  readonly synchronous: boolean
+  /** `push`: `watch` tells within milliseconds. `poll`: it looks at intervals. */
+  readonly wakes: 'push' | 'poll'
+  /** The shortest holder TTL that the store can keep, in ms. */
+  readonly minimumTtlMs: number
+  /** How many rows one commit may change; at least 16. */
+  readonly budget: number
+  /** How often waiters look for themselves although nobody told them, in ms. */
+  readonly backstopMs: number
+}
+
+/** The commands of one domain, decided together in one commit. */
+export interface DomainBatch {
+  readonly domain: string
+  /** The holder of the Manager that asks, if it has one. */
+  readonly by: HolderId | undefined
+  readonly commands: readonly Command[]
+  /** Written by the driver after the commit: what `decide` returned. */
+  decision: Decision | undefined
+  /** Written by the driver where the domain failed. Retryable: its commands may have taken effect, and are asked again with the same tickets. Else they have not. */
+  error: SlotkeeperError | undefined
+  /** Written by the driver: what the commit told (it may leave out what nobody watches). */
+  events: readonly StoreEvent[]
+  /** May be called once `decision` or `error` is written, so that a slow domain does not hold up the answers of the others. */
+  done(): void
+}
+
+/** A holder's standing, as of one moment of store time. */
+export interface HolderTerm {
+  readonly now: number
+  readonly ttlMs: number
+  /** Risen since the last term = somebody took a slot; read again. */
+  readonly epoch: number
+  /** False when a sweep would find nothing to do; true when it would, or when looking costs as much as sweeping. */
+  readonly sweep: boolean
+}
+
+/** What may be read. By holder and by run: as of now (linearizable). By repository: may be a moment old. */
+export type Query =
+  /** These runs' rows, in any order, with their repositories. */
+  | { readonly kind: 'runs'; readonly runs: readonly RunRef[] }
+  /** Rows in phase `waiting` or `running` that belong to a holder. */
+  | { readonly kind: 'holder'; readonly holder: HolderId }
+  /**
+   * One repository: its row, its slots up to `slots`, its first `waiting` entries in queue order (parked ones
+   * included), and, with `run`, that run's row and its place.
+   */
+  | {
+      readonly kind: 'repository'
+      readonly repository: RepositoryKey
+      readonly slots: number
+      readonly waiting: number
+      readonly run?: RunKey | undefined
+    }
+  /** Repositories by key, after `after`, up to `first`. */
+  | { readonly kind: 'repositories'; readonly after: string; readonly first: number }
+
+/** Names a run. */
+export interface RunRef {
+  readonly repository: RepositoryKey
+  readonly run: RunKey
+}
+
+/** What was read, at one moment. */
+export interface Snapshot {
+  readonly now: number
+  readonly wall: number
+  readonly repositories: readonly RepositoryRow[]
+  readonly runs: readonly RunRow[]
+  /** The holders of `runs`. */
+  readonly holders: readonly HolderRow[]
+  /** Among entries not parked; counted up to 1,000, then `atLeast`. */
+  readonly place: Place | undefined
+}
+
+/** What a sweep found: domains with overdue rows or a backlog, claimed for this caller for a few seconds so that others leave them. */
+export interface Sweep {
+  readonly domains: readonly string[]
+  /** There may be more. */
+  readonly more: boolean
+}
+
+/** A hint that something changed. State is always read again, so a hint may come twice, late, or out of order, but none may be missing without a `resync`. */
+export type WatchEvent = { readonly kind: 'event'; readonly event: StoreEvent } | { readonly kind: 'resync' }
+
+export interface WatchOptions {
+  /** Asked at every event, so that a Manager may change its holder: events of these holders and repositories are wanted. */
+  readonly wants: (event: StoreEvent) => boolean
+  readonly signal: AbortSignal
+}
+
+export interface Health {
+  readonly ok: boolean
+  /** For people: the store's version, what is wrong. Never a secret. */
+  readonly detail: string
+}
+
+/**
+ * What a store must be able to do. A driver makes decisions atomic and has no policy of its own. It returns outcomes and throws
+ * failures as SlotkeeperErrors; a failure never becomes `false` or an empty answer. Every method gives up when its signal aborts.
+ */
+export interface Driver {
+  /** `etcd`, `postgresql`, `sqlite`, `memory`, or yours. */
+  readonly name: string
+  readonly manifest: Manifest
+
+  /** Connects and makes or checks the store's schema. Called once, before anything else. */
+  open(options: { readonly schema: 'migrate' | 'check' }, signal?: AbortSignal): void | Promise<void>
+
+  /**
+   * Decides each domain's commands in one commit: loads a Section, calls `decide`, commits what it recorded, and on a conflict loads
+   * and decides again. Each domain is atomic by itself; a failing one gets its `error` and does not hold up the others. Synchronous
+   * drivers (see the manifest) answer `undefined`.
+   *
+   * A domain's guard must outlive its repository, or a decision that found neither must be sure that none came and went meanwhile: else
+   * two could start from the same token floor. Rejects only when no domain was tried.
+   */
+  transact(batch: readonly DomainBatch[], decide: Decide, signal?: AbortSignal): void | Promise<void>
+
+  read(query: Query, signal?: AbortSignal): Snapshot | Promise<Snapshot>
+
+  /** Makes a new live holder. The id is never used twice. */
+  openHolder(holder: HolderId, ttlMs: number, signal?: AbortSignal): HolderTerm | Promise<HolderTerm>
+  /**
+   * One cheap write that extends a holder which is neither dead nor overdue.
+   * @throws HolderLostError when it is, and then for ever
+   */
+  heartbeat(holder: HolderId, signal?: AbortSignal): HolderTerm | Promise<HolderTerm>
+  /** Marks a holder dead; its rows are settled by the next decision of their domains. Closing a dead or unknown one does nothing. */
+  closeHolder(holder: HolderId, signal?: AbortSignal): void | Promise<void>
+
+  /**
+   * Claims some domains that need a decision although nobody asks: overdue rows, a backlog. Also does the store's housekeeping, a
+   * bounded part at a time: forgets records past their `dueAt` and dead holders that no row names.
+   */
+  sweep(budget: number, signal?: AbortSignal): Sweep | Promise<Sweep>
+
+  /** Hints, from the moment that the first `next()` settles on (it gives a `resync`). Ends when the signal aborts. */
+  watch(options: WatchOptions): AsyncIterable<WatchEvent>
+
+  health(signal?: AbortSignal): Health | Promise<Health>
+
+  /** Ends everything the driver started. Later calls throw. Closing twice does nothing. */
+  close(): void | Promise<void>
+}

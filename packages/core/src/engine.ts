@@ -1,0 +1,332 @@
+import type { CallOptions } from './call-options.ts'
+import { within } from './call-options.ts'
+import type { ClaimResult, ReleaseResult, RequeueResult } from './commands.ts'
+import type { DomainBatch, Driver } from './driver.ts'
+import { CallTimeoutError, type LossReason, SlotkeeperError } from './errors.ts'
+import { HolderKeeper, type KeeperHost } from './holder-keeper.ts'
+import type { HolderId, RepositoryKey, RunKey } from './keys.ts'
+import { LocalSlot } from './local-slot.ts'
+import type { ManagerOptions } from './manager-options.ts'
+import type { ClaimOutcome, ReleaseOutcome, RequeueOutcome } from './outcomes.ts'
+import type { FinalState, RunRow } from './rows.ts'
+import { StoreCalls } from './store-calls.ts'
+import { WaitRoom } from './wait-room.ts'
+import { WatchHub } from './watch-hub.ts'
+
+const taken = new WeakSet<Driver>()
+
+/** How many domains one round of sweeping claims. */
+const SWEEP_BUDGET = 64
+
+/** What the Manager and its parts share: one driver, one holder, the slots in hand, those who wait, and those who watch. */
+export class Engine extends StoreCalls implements KeeperHost {
+  readonly label: string
+  readonly ttlMs: number
+  readonly keeper: HolderKeeper
+  readonly waitRoom: WaitRoom
+  readonly hub: WatchHub
+  /** Slots in hand, by the ticket that they were granted to. */
+  readonly slots = new Map<string, LocalSlot>()
+  #sweeping = false
+  #onEmpty: (() => void) | undefined
+
+  constructor(options: ManagerOptions) {
+    super(options)
+    const { driver, label, holderTtlMs } = this.options
+    if (taken.has(driver))
+      throw new SlotkeeperError(
+        'SLOTKEEPER_DRIVER_IN_USE',
+        `This ${driver.name} driver already belongs to a Manager. Make a driver for each; drivers on one store share its slots.`,
+      )
+    taken.add(driver)
+    this.label = label
+    this.ttlMs = holderTtlMs
+    this.keeper = new HolderKeeper(this)
+    this.hub = new WatchHub(this)
+    this.waitRoom = new WaitRoom(this)
+  }
+
+  /** Told of every commit of this Manager: its promotions resolve waiters here without asking the store. */
+  committed(batch: DomainBatch): void {
+    const { decision } = batch
+    if (decision === undefined) return
+    for (const row of decision.granted) this.waitRoom.granted(row)
+    if (batch.events.length > 0) for (const event of batch.events) this.hub.tell(event)
+    if (this.synchronous && decision.more) setImmediate(() => this.nudge(batch.domain))
+  }
+
+  /** The slot of a granted row: the one in hand, or a new one. */
+  slotOf(row: RunRow): LocalSlot {
+    const known = this.slots.get(row.grantedTo ?? row.ticket)
+    if (known !== undefined && known.token === row.token) return known
+    const slot = new LocalSlot(this, row)
+    if (slot.phase === 'running') this.slots.set(slot.ticket, slot)
+    return slot
+  }
+
+  /** Loses every slot of the holder when its deadline has passed. */
+  checkDeadline(slot: LocalSlot): void {
+    if (slot.holder !== this.keeper.holder) slot.lose('holder-lost')
+    else if (this.keeper.isPast()) this.keeper.giveUp('deadline', slot.holder)
+  }
+
+  slotLost(slot: LocalSlot, reason: LossReason): void {
+    this.forget(slot)
+    this.metrics.count('slotkeeper_lost_total', { driver: this.driver.name, reason })
+    this.logger.error(
+      { event: 'slot-lost', repository: slot.repository, run: slot.run, reason },
+      'a slot was lost',
+    )
+  }
+
+  async claim(slot: LocalSlot, options?: CallOptions): Promise<ClaimOutcome> {
+    const outcome: ClaimResult = await this.perform(
+      {
+        kind: 'claim',
+        repository: slot.repository,
+        run: slot.run,
+        token: slot.token,
+        ticket: this.ticket(),
+        holder: '' as HolderId,
+        validUntil: 0,
+        outcome: undefined,
+      },
+      options,
+    )
+    if (outcome.kind === 'running') {
+      slot.claimed(outcome.row)
+      this.slots.set(slot.ticket, slot)
+      return { kind: 'running' }
+    }
+    if (outcome.kind === 'held-elsewhere')
+      return { kind: 'held-elsewhere', holder: outcome.holder, since: new Date(outcome.since) }
+    if (outcome.kind === 'lost') return outcome
+    throw new CallTimeoutError('A claim', this.callTimeoutMs)
+  }
+
+  async requeue(
+    slot: LocalSlot,
+    options?: CallOptions & { readonly delayMs?: number },
+  ): Promise<RequeueOutcome> {
+    slot.end('requeued')
+    this.forget(slot)
+    const outcome: RequeueResult = await this.perform(
+      {
+        kind: 'requeue',
+        repository: slot.repository,
+        run: slot.run,
+        token: slot.token,
+        ticket: this.ticket(),
+        delayMs: options?.delayMs ?? 0,
+        outcome: undefined,
+      },
+      options,
+    )
+    if (outcome.kind === 'not-durable')
+      throw new SlotkeeperError(
+        'SLOTKEEPER_NOT_DURABLE',
+        `${slot.repository} ${slot.run} is a worker's slot: it can only be released.`,
+      )
+    return outcome.kind === 'requeued' ? { kind: 'requeued', place: outcome.place } : outcome
+  }
+
+  /** Ends a slot in hand. When the store cannot be told, the slot stays in hand, and may be released again. */
+  async releaseSlot(
+    slot: LocalSlot,
+    options?: CallOptions & { readonly state?: FinalState },
+  ): Promise<ReleaseOutcome> {
+    slot.end('released')
+    // It stays in hand until the store has heard, so that closing waits for it.
+    try {
+      const outcome = await this.release(slot.repository, slot, options)
+      this.forget(slot)
+      return outcome
+    } catch (error) {
+      slot.reopen()
+      throw error
+    }
+  }
+
+  async release(
+    repository: RepositoryKey,
+    of: Pick<LocalSlot, 'run' | 'token'>,
+    options?: CallOptions & {
+      readonly state?: FinalState
+      readonly force?: { actor: string; reason: string }
+    },
+  ): Promise<ReleaseOutcome> {
+    const answer = this.perform(
+      {
+        kind: 'release',
+        repository,
+        run: of.run,
+        token: of.token,
+        ticket: this.ticket(),
+        state: options?.state ?? 'completed',
+        force: options?.force,
+        outcome: undefined,
+      },
+      options,
+    )
+    const outcome: ReleaseResult = answer instanceof Promise ? await answer : answer
+    this.metrics.count('slotkeeper_released_total', { driver: this.driver.name })
+    this.logger.info({ event: 'released', repository, run: of.run, outcome: outcome.kind }, 'released a slot')
+    return outcome
+  }
+
+  /**
+   * Ends a slot for a caller who has nobody to give an error to: when the store cannot be told in time, goes on telling it in the
+   * background, until it hears, or the holder is lost, which ends the slot as well.
+   */
+  async giveUpSlot(slot: LocalSlot, state: FinalState): Promise<void> {
+    try {
+      await this.releaseSlot(slot, { state })
+    } catch (error) {
+      this.logger.error(
+        { event: 'release-failed', repository: slot.repository, run: slot.run, error },
+        'a slot could not be released; trying on in the background',
+      )
+      slot.end('released')
+      this.forget(slot)
+      const { holder } = slot
+      this.persist(
+        `release of ${slot.run}`,
+        () => this.keeper.holder === holder,
+        () =>
+          this.performLater({
+            kind: 'release',
+            repository: slot.repository,
+            run: slot.run,
+            token: slot.token,
+            ticket: this.ticket(),
+            state,
+            force: undefined,
+            outcome: undefined,
+          }),
+      )
+    }
+  }
+
+  /** Takes back what a ticket may have led to, now or as soon as the store hears. */
+  withdraw(repository: RepositoryKey, run: RunKey, of: string, orphan = false): void {
+    const command = {
+      kind: 'withdraw',
+      repository,
+      run,
+      of,
+      orphan,
+      ticket: this.ticket(),
+      outcome: undefined,
+    } as const
+    if (this.synchronous) this.performNow(command)
+    else
+      this.persist(
+        `withdrawal of ${run}`,
+        () => true,
+        () => this.performLater(command),
+      )
+  }
+
+  isBusy(): boolean {
+    return this.slots.size > 0 || this.waitRoom.size > 0 || this.hub.isWatching || this.asking.size > 0
+  }
+
+  lost(holder: HolderId, reason: 'deadline' | 'holder-lost'): void {
+    for (const slot of [...this.slots.values()]) if (slot.holder === holder) slot.lose(reason)
+    if (!this.refusing) this.waitRoom.holderLost(holder)
+  }
+
+  raised(): void {
+    this.hub.resyncSlots()
+  }
+
+  sweepDue(): void {
+    if (this.#sweeping || this.closing.aborted) return
+    if (this.synchronous) {
+      for (const domain of (this.driver.sweep(SWEEP_BUDGET) as { domains: readonly string[] }).domains)
+        this.nudge(domain)
+      return
+    }
+    this.#sweeping = true
+    this.persist(
+      'a sweep',
+      () => this.#sweeping,
+      async () => {
+        try {
+          const controller = new AbortController()
+          const swept = Promise.resolve(this.driver.sweep(SWEEP_BUDGET, controller.signal))
+          const { domains } = await within(swept, {
+            clock: this.clock,
+            ms: this.callTimeoutMs,
+            expired: () => {
+              const error = new CallTimeoutError('A sweep', this.callTimeoutMs)
+              controller.abort(error)
+              return error
+            },
+            signals: [this.closing],
+          })
+          for (const domain of domains) this.nudge(domain)
+        } finally {
+          this.#sweeping = false
+        }
+      },
+    )
+  }
+
+  /** A slot is not in hand any more. */
+  forget(slot: LocalSlot): void {
+    if (this.slots.get(slot.ticket) === slot) this.slots.delete(slot.ticket)
+    if (this.slots.size === 0) this.#onEmpty?.()
+  }
+
+  /** See `Manager.close`. */
+  async close(waitForSlotsMs: number): Promise<void> {
+    this.refusing = true
+    this.waitRoom.close()
+    if (waitForSlotsMs > 0 && this.slots.size > 0) await this.#slotsReleased(waitForSlotsMs)
+    await this.settleBackground()
+    const held = [...this.slots.values()]
+    for (const slot of held) slot.lose('closed')
+    try {
+      if (held.every((slot) => slot.durable))
+        await this.#leaveStore(new Set(held.map((slot) => slot.repository)))
+    } catch (error) {
+      this.logger.warn(
+        { event: 'close-hurried', error },
+        'the holder could not be closed; it runs out by itself',
+      )
+    }
+    this.keeper.stop()
+    await this.endCalls()
+    await this.driver.close()
+  }
+
+  #slotsReleased(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.clock.schedule(resolve, ms)
+      this.#onEmpty = () => {
+        cancel()
+        resolve()
+      }
+    })
+  }
+
+  /** Closes the holder, and has the durable slots that it kept orphaned at once. */
+  async #leaveStore(repositories: ReadonlySet<RepositoryKey>): Promise<void> {
+    if (this.keeper.holder === undefined) return
+    await within(this.keeper.close(this.closing), {
+      clock: this.clock,
+      ms: this.callTimeoutMs,
+      expired: () => new CallTimeoutError('Closing the holder', this.callTimeoutMs),
+      signals: [],
+    })
+    for (const repository of repositories)
+      await this.performLater({
+        kind: 'watch',
+        repository,
+        forMs: 0,
+        ticket: this.ticket(),
+        outcome: undefined,
+      })
+  }
+}

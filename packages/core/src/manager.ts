@@ -1,0 +1,417 @@
+import { inspect } from 'node:util'
+import type { CallOptions } from './call-options.ts'
+import type { AcquireResult, Command } from './commands.ts'
+import { newRepository } from './decide/limits.ts'
+import type { Health } from './driver.ts'
+import { Engine } from './engine.ts'
+import { CallTimeoutError, InvalidArgumentError, SlotRefusedError } from './errors.ts'
+import { type Explanation, explainRun } from './explain.ts'
+import { checkKey, type HolderId, type RepositoryKey, type RunKey, tokenOf } from './keys.ts'
+import type { ManagerOptions } from './manager-options.ts'
+import type { AcquireOutcome, ReleaseOutcome } from './outcomes.ts'
+import { QueueManager } from './queue-manager.ts'
+import {
+  checkUid,
+  describeRepository,
+  keyOf,
+  type Limit,
+  type Repository,
+  type RepositoryRef,
+} from './repository.ts'
+import type { FinalState, RepositoryState, RunState } from './rows.ts'
+import { isFinal, isSlot } from './rows.ts'
+import type { Slot } from './slot.ts'
+import {
+  type QueueEntry,
+  queueEntry,
+  type RepositoryInfo,
+  repositoryInfo,
+  type SlotInfo,
+  type SlotRef,
+  slotInfo,
+  toLimit,
+} from './slot-info.ts'
+import { acquireCommand, type SlotRequest } from './slot-request.ts'
+import { StateManager } from './state-manager.ts'
+import type { OutcomeOf } from './store-calls.ts'
+import type { SlotEvent } from './watch-hub.ts'
+
+/** What a Manager has in hand, for people and debuggers. Never holds a secret. */
+export interface ManagerInspection {
+  readonly driver: string
+  readonly holder: HolderId | undefined
+  /** How long the holder is provably alive without another heartbeat, in ms. */
+  readonly holderRemainingMs: number
+  readonly closed: boolean
+  readonly slots: readonly SlotInfo[]
+  readonly waiting: readonly { readonly repository: RepositoryKey; readonly run: RunKey }[]
+}
+
+/**
+ * Concurrency slots over one store: at most so many runs of a repository at once, the others in order, every slot under a lease that a
+ * dead owner loses. One Manager for a process is enough; it opens its driver at the first call and owns it.
+ * @example
+ * await using manager = new Manager({ driver: memoryDriver() })
+ * await manager.withSlot({ repository: repository('acme/api', { concurrencyLimit: 2 }), run: 'acme/build-17' }, async slot => {
+ *   await build({ signal: slot.signal, fence: slot.fencingToken })
+ * })
+ */
+export class Manager implements AsyncDisposable {
+  /** The driver's name: `memory`, `sqlite`, `postgresql`, `etcd` or another. */
+  readonly driverType: string
+  /** Durable queues, for controllers. */
+  readonly queueManager: QueueManager
+  /** Where runs are in their lives. */
+  readonly stateManager: StateManager
+  readonly #engine: Engine
+  #closed: Promise<void> | undefined
+
+  /** @throws InvalidArgumentError for wrong options; SlotkeeperError `SLOTKEEPER_DRIVER_IN_USE` for a driver of another Manager */
+  constructor(options: ManagerOptions) {
+    this.#engine = new Engine(options)
+    this.driverType = this.#engine.driver.name
+    this.queueManager = new QueueManager(this.#engine, this)
+    this.stateManager = new StateManager(this)
+  }
+
+  /** This Manager's present claim to be alive in the store; `undefined` before the first slot is asked for. */
+  get holder(): HolderId | undefined {
+    return this.#engine.holder()
+  }
+
+  /**
+   * Asks once: never waits, never enqueues, never passes the queue. The same run asked again by this Manager gets the same lease.
+   * @throws InvalidArgumentError; ManagerClosedError; a retryable SlotkeeperError when the store does not answer in time
+   */
+  async acquireSlot(request: SlotRequest): Promise<AcquireOutcome> {
+    const engine = this.#engine
+    const command = acquireCommand(engine, request, 'try')
+    try {
+      const answer = engine.perform(command, request)
+      return this.#acquired(command, answer instanceof Promise ? await answer : answer)
+    } catch (error) {
+      // What the caller was not told of must not stay taken.
+      if (!engine.synchronous && !engine.isClosed)
+        engine.withdraw(command.repository, command.run, command.ticket)
+      throw error
+    }
+  }
+
+  /**
+   * Queues until granted. Leaves nothing behind when it rejects.
+   * @throws WaitTimeoutError after `timeoutMs`; the signal's reason; SlotRefusedError when the wait cannot end with a slot;
+   * AlreadyHeldError when this Manager holds the run's slot; SupersededError when a newer wait for the run took over; ManagerClosedError
+   */
+  async waitForSlot(request: SlotRequest): Promise<Slot> {
+    return this.#engine.waitRoom.wait(acquireCommand(this.#engine, request, 'wait'), request)
+  }
+
+  /**
+   * Waits for a slot, does the work under it and frees it whatever happens: `completed` when the work resolves, `failed` when it
+   * rejects. Work whose slot was lost learns it from `slot.signal`; its result is still returned.
+   * @throws what `waitForSlot` throws, and what the work throws
+   */
+  async withSlot<T>(request: SlotRequest, work: (slot: Slot) => Promise<T>): Promise<T> {
+    const slot = await this.#engine.waitRoom.wait(acquireCommand(this.#engine, request, 'wait'), request)
+    let state: FinalState = 'failed'
+    try {
+      const result = await work(slot)
+      state = 'completed'
+      return result
+    } finally {
+      await this.#engine.giveUpSlot(slot, state)
+    }
+  }
+
+  /** Ends the slot that the lease names. A second time, a wrong or an old lease frees nothing and says so. Default state: `completed`. */
+  async releaseSlot(
+    slot: SlotRef,
+    options?: CallOptions & { readonly state?: FinalState },
+  ): Promise<ReleaseOutcome> {
+    const { repository, run, token } = checkRef(slot)
+    const { state } = options ?? {}
+    if (state !== undefined && !isFinal(state))
+      throw new InvalidArgumentError(
+        `state is ${String(state)}: a slot ends as completed, failed, cancelled or expired.`,
+      )
+    for (const mine of this.#engine.slots.values())
+      if (mine.token === token && mine.run === run && mine.repository === repository)
+        return this.#engine.releaseSlot(mine, options)
+    return this.#engine.release(repository, { run, token }, options)
+  }
+
+  /** Takes over a durable slot that nobody keeps: this Manager is its holder from now on, under a new lease and a new token. */
+  async adoptSlot(slot: Pick<SlotRef, 'repository' | 'run'>, options?: CallOptions): Promise<AcquireOutcome> {
+    const { repository, run } = slot
+    checkKey(repository, 'repository')
+    checkKey(run, 'run')
+    const command = {
+      kind: 'adopt',
+      repository,
+      run,
+      ticket: this.#engine.ticket(),
+      holder: '' as HolderId,
+      validUntil: 0,
+      beyond: undefined,
+      outcome: undefined,
+    } as const
+    return this.#acquired(command, await this.#engine.perform(command, options))
+  }
+
+  /** How many slots are taken, by phase, how many wait, and the limit. A repository that nobody spoke of has none and no limit. */
+  async getCurrentSlots(ref: RepositoryRef, options?: CallOptions): Promise<RepositoryInfo> {
+    const repository = keyOf(ref)
+    const { repositories } = await this.#readRepository(repository, 0, 0, undefined, options)
+    return repositoryInfo(repositories[0] ?? newRepository(repository, repository))
+  }
+
+  /** The slots of a repository in every phase, oldest first. */
+  async getRunningPipelineRuns(ref: RepositoryRef, options?: CallOptions): Promise<readonly SlotInfo[]> {
+    const snapshot = await this.#readRepository(ref, Number.MAX_SAFE_INTEGER, 0, undefined, options)
+    return snapshot.runs
+      .filter((row) => isSlot(row.phase))
+      .map((row) =>
+        slotInfo(
+          row,
+          snapshot,
+          snapshot.holders.find((holder) => holder.holder === row.holder),
+        ),
+      )
+  }
+
+  /** The waiting runs of a repository in the order in which they go, parked ones among them. `first`: how many; default 1,000. */
+  async getQueuedPipelineRuns(
+    ref: RepositoryRef,
+    options?: CallOptions & { readonly first?: number },
+  ): Promise<readonly QueueEntry[]> {
+    const first = options?.first ?? 1000
+    if (!(Number.isSafeInteger(first) && first >= 1))
+      throw new InvalidArgumentError(`first is ${String(first)}: it must be a whole number from 1.`)
+    const snapshot = await this.#readRepository(ref, 0, first, undefined, options)
+    return snapshot.runs.filter((row) => row.phase === 'waiting').map((row) => queueEntry(row, snapshot))
+  }
+
+  /** The repositories that the store knows, by key. `first`: how many; default 1,000. `after`: those behind this key. */
+  async getRepositories(
+    options?: CallOptions & { readonly first?: number; readonly after?: string },
+  ): Promise<readonly RepositoryInfo[]> {
+    const { driver } = this.#engine
+    const { repositories } = await this.#engine.read('Listing repositories', options, (signal) =>
+      driver.read(
+        { kind: 'repositories', after: options?.after ?? '', first: options?.first ?? 1000 },
+        signal,
+      ),
+    )
+    return repositories.filter((row) => row.status !== 'removed').map(repositoryInfo)
+  }
+
+  /**
+   * Everything that happens in a repository. Begins with a `resync`; another one says that events may have been missed. Iterating ends
+   * with the signal, with `break`, and when the Manager closes.
+   */
+  watchSlotAvailability(
+    ref: RepositoryRef,
+    options?: { readonly signal?: AbortSignal },
+  ): AsyncIterable<SlotEvent> {
+    this.#engine.checkOpen()
+    return this.#engine.hub.iterate(keyOf(ref), options?.signal)
+  }
+
+  /** Says a limit without asking for a slot. `global`: the word that counts where the repository itself has none. */
+  async setRepositoryLimit(
+    repository: Repository,
+    options?: CallOptions & { readonly source?: 'local' | 'global' },
+  ): Promise<{ kind: 'set' | 'older' | 'removed'; limit: Limit }> {
+    const { key, proposal } = describeRepository(repository)
+    const { kind, limit } = await this.#perform(
+      {
+        kind: 'limit',
+        repository: key,
+        source: options?.source ?? 'local',
+        proposal,
+        ticket: this.#engine.ticket(),
+        outcome: undefined,
+      },
+      options,
+    )
+    return { kind, limit: toLimit(limit) }
+  }
+
+  /** `paused`: nothing new is granted, claims are allowed. `draining`: enqueues are refused too. Slots that run go on. */
+  async setRepositoryState(ref: RepositoryRef, state: RepositoryState, options?: CallOptions): Promise<void> {
+    if (state !== 'active' && state !== 'paused' && state !== 'draining')
+      throw new InvalidArgumentError(`state is ${String(state)}: a repository is active, paused or draining.`)
+    const repository = keyOf(ref)
+    const outcome = await this.#perform(
+      { kind: 'repository-state', repository, state, ticket: this.#engine.ticket(), outcome: undefined },
+      options,
+    )
+    if (outcome.kind === 'removed')
+      throw new SlotRefusedError(
+        repository,
+        'removed',
+        'The repository was removed; ask for a slot of its new life first.',
+      )
+  }
+
+  async getRepositoryState(ref: RepositoryRef, options?: CallOptions): Promise<RepositoryState> {
+    const { repositories } = await this.#readRepository(ref, 0, 0, undefined, options)
+    return repositories[0]?.state ?? 'active'
+  }
+
+  /**
+   * Notes where a run is. Never frees or takes a slot, and never goes backwards within an attempt.
+   * @returns the state that the run has now
+   */
+  async setPipelineRunState(
+    ref: RepositoryRef,
+    run: RunKey,
+    state: RunState,
+    options?: CallOptions & { readonly runUid?: string },
+  ): Promise<RunState | undefined> {
+    const repository = keyOf(ref)
+    checkKey(run, 'run')
+    checkUid(options?.runUid, 'runUid')
+    if (state !== 'queued' && state !== 'started' && !isFinal(state))
+      throw new InvalidArgumentError(
+        `state is ${String(state)}: a run is queued, started, completed, failed, cancelled or expired.`,
+      )
+    const outcome = await this.#perform(
+      {
+        kind: 'run-state',
+        repository,
+        run,
+        runUid: options?.runUid,
+        state,
+        ticket: this.#engine.ticket(),
+        outcome: undefined,
+      },
+      options,
+    )
+    return outcome.state
+  }
+
+  /** Where a run is; `undefined` = unknown, in every driver. */
+  async getPipelineRunState(
+    ref: RepositoryRef,
+    run: RunKey,
+    options?: CallOptions,
+  ): Promise<RunState | undefined> {
+    const row = await this.#engine.readRun(keyOf(ref), run, options)
+    return row?.state
+  }
+
+  /** Why a run is where it is: its place, who holds the slots, who is ahead. */
+  async explain(ref: RepositoryRef, run: RunKey, options?: CallOptions): Promise<Explanation> {
+    checkKey(run, 'run')
+    return explainRun(keyOf(ref), run, await this.#readRepository(ref, 100, 100, run, options))
+  }
+
+  /** Deletes a repository with its queue, its slots and its records. Whoever holds one of its slots loses it. */
+  async cleanupRepository(ref: RepositoryRef, options?: CallOptions): Promise<{ removed: number }> {
+    const repository = keyOf(ref)
+    const uid = typeof ref === 'string' ? undefined : ref.metadata.uid
+    let removed: number | undefined
+    for (;;) {
+      const outcome = await this.#perform(
+        { kind: 'remove-repository', repository, uid, ticket: this.#engine.ticket(), outcome: undefined },
+        options,
+      )
+      if (outcome.kind === 'absent') return { removed: removed ?? 0 }
+      removed ??= outcome.runs
+    }
+  }
+
+  /** Asks the store how it is. */
+  async health(options?: CallOptions): Promise<Health> {
+    return this.#engine.read('Asking for health', options, (signal) => this.#engine.driver.health(signal))
+  }
+
+  /** What this Manager has in hand. */
+  inspect(): ManagerInspection {
+    const { driver, keeper, slots, waitRoom, isClosed } = this.#engine
+    return {
+      driver: driver.name,
+      holder: keeper.holder,
+      holderRemainingMs: Math.max(0, Math.round(keeper.remainingMs())),
+      closed: isClosed,
+      slots: [...slots.values()].map((slot) => slot.toJSON() as SlotInfo),
+      waiting: waitRoom.runs,
+    }
+  }
+
+  /**
+   * Ends everything: calls and waits reject with ManagerClosedError, signals of slots still held abort at once. Workers' slots that are
+   * still held then run out in the store rather than being freed under their bodies; durable ones become orphans, which another replica
+   * adopts. With `waitForSlotsMs` it first waits so long for held slots to be released. Closing twice waits for the first.
+   */
+  close(options?: { readonly waitForSlotsMs?: number }): Promise<void> {
+    this.#closed ??= this.#engine.close(options?.waitForSlotsMs ?? 0)
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  [inspect.custom](): object {
+    return this.inspect()
+  }
+
+  async #perform<C extends Command>(command: C, options?: CallOptions): Promise<OutcomeOf<C>> {
+    return this.#engine.perform(command, options)
+  }
+
+  async #readRepository(
+    ref: RepositoryRef,
+    slots: number,
+    waiting: number,
+    run: RunKey | undefined,
+    options: CallOptions | undefined,
+  ) {
+    const repository = keyOf(ref)
+    const { driver } = this.#engine
+    return this.#engine.read(`Reading ${repository}`, options, (signal) =>
+      driver.read({ kind: 'repository', repository, slots, waiting, run }, signal),
+    )
+  }
+
+  #acquired(
+    command: Pick<Command, 'repository'> & { readonly run: RunKey },
+    result: AcquireResult,
+  ): AcquireOutcome {
+    const { metrics, driver, logger, callTimeoutMs } = this.#engine
+    const { repository, run } = command
+    switch (result.kind) {
+      case 'granted':
+        metrics.count('slotkeeper_acquired_total', { driver: driver.name })
+        logger.info({ event: 'acquired', repository, run, again: result.again }, 'acquired a slot')
+        return { kind: 'granted', slot: this.#engine.slotOf(result.row), again: result.again }
+      case 'refused':
+        metrics.count('slotkeeper_refused_total', { driver: driver.name, reason: result.reason })
+        logger.debug({ event: 'refused', repository, run, reason: result.reason }, 'refused a slot')
+        return {
+          kind: 'refused',
+          reason: result.reason,
+          running: result.running,
+          limit: toLimit(result.limit),
+        }
+      case 'held-elsewhere':
+        return { kind: 'held-elsewhere', holder: result.holder, since: new Date(result.since) }
+      default:
+        throw new CallTimeoutError(`Acquiring ${repository} ${run}`, callTimeoutMs)
+    }
+  }
+}
+
+function checkRef(slot: SlotRef): { repository: RepositoryKey; run: RunKey; token: number } {
+  if (typeof slot !== 'object' || slot === null)
+    throw new InvalidArgumentError('The slot is not an object with repository, run and leaseId.')
+  checkKey(slot.repository, 'repository')
+  checkKey(slot.run, 'run')
+  if (typeof slot.leaseId !== 'string')
+    throw new InvalidArgumentError(
+      `leaseId is ${typeof slot.leaseId}: a release names the lease that it ends.`,
+    )
+  return { repository: slot.repository, run: slot.run, token: tokenOf(slot.leaseId) }
+}

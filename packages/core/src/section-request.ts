@@ -1,0 +1,61 @@
+import type { Command } from './commands.ts'
+import type { DomainBatch, RunRef } from './driver.ts'
+import type { HolderId, RepositoryKey } from './keys.ts'
+
+/** What a driver must load to decide a batch. */
+export interface SectionRequest {
+  readonly domain: string
+  /** Repositories of the domain that commands name; it has these and no others today. */
+  readonly repositories: readonly RepositoryKey[]
+  readonly runs: readonly RunRef[]
+  readonly holders: readonly HolderId[]
+  /** The most overdue rows to load. */
+  readonly overdue: number
+  /** The most entries to load: enough for every slot that the commands may free, and one to see whether anybody waits. */
+  readonly heads: number
+}
+
+/** Entries loaded beyond those that the commands ask for, so that slots freed by expiry find their next run too. */
+const SPARE_HEADS = 4
+
+/** Says what to load for a batch. */
+export function sectionRequest(
+  batch: Pick<DomainBatch, 'domain' | 'commands'>,
+  budget: number,
+): SectionRequest {
+  const { domain, commands } = batch
+  const repositories = new Set<RepositoryKey>([domain as RepositoryKey])
+  const runs = new Map<string, RunRef>()
+  const holders = new Set<HolderId>()
+  let heads = commands.length === 0 ? budget : SPARE_HEADS
+  for (const command of commands) {
+    repositories.add(command.repository)
+    if ('run' in command) runs.set(`${command.repository}/${command.run}`, command)
+    if ('holder' in command) holders.add(command.holder)
+    heads += headsFor(command, budget)
+  }
+  const most = Math.max(1, Math.floor(budget / 2))
+  return {
+    domain,
+    repositories: [...repositories],
+    runs: [...runs.values()],
+    holders: [...holders],
+    overdue: most,
+    heads: Math.min(heads, most),
+  }
+}
+
+function headsFor(command: Command, budget: number): number {
+  switch (command.kind) {
+    case 'release':
+    case 'finish':
+    case 'withdraw':
+    case 'requeue':
+      return 1
+    case 'limit':
+    case 'repository-state':
+      return budget
+    default:
+      return 0
+  }
+}

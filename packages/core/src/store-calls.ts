@@ -1,0 +1,304 @@
+import { Batcher, type BatcherHost, backOffMs, decideNow } from './batcher.ts'
+import { type CallOptions, checkCallOptions, pause, within } from './call-options.ts'
+import type { Clock } from './clock.ts'
+import type { Command } from './commands.ts'
+import { createDecide } from './decide/decide.ts'
+import type { DomainBatch, Driver } from './driver.ts'
+import { CallTimeoutError, isSlotkeeperError, ManagerClosedError, type SlotkeeperError } from './errors.ts'
+import type { HolderKeeper } from './holder-keeper.ts'
+import { checkKey, type HolderId, type RepositoryKey, type RunKey } from './keys.ts'
+import type { Logger } from './logger.ts'
+import { type ManagerOptions, type ResolvedOptions, resolveOptions } from './manager-options.ts'
+import type { Metrics } from './metrics.ts'
+import { randomId } from './random-id.ts'
+import type { RunRow } from './rows.ts'
+import type { Decide } from './section.ts'
+import { ticketSource } from './ticket.ts'
+
+/** The outcome that a kind of command gets. */
+export type OutcomeOf<C extends Command> = Outcomes[C['kind']]
+
+type Outcomes = { [C in Command as C['kind']]: NonNullable<C['outcome']> }
+
+/** Commands by which slots end: they are let through while a Manager closes. */
+const ENDINGS: ReadonlySet<Command['kind']> = new Set(['release', 'requeue', 'withdraw', 'finish'])
+
+/** The way of a command to the store and back, and of a question: opened once, limited in time, asked again after failures that pass. */
+export abstract class StoreCalls implements BatcherHost {
+  readonly options: ResolvedOptions
+  readonly driver: Driver
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly random: () => number
+  readonly callTimeoutMs: number
+  readonly decide: Decide
+  readonly ticket: () => string
+  /** Tickets of calls whose answers are awaited. */
+  readonly asking = new Set<string>()
+  abstract readonly keeper: HolderKeeper
+  /** Set once the Manager closes: new calls are refused. */
+  protected refusing = false
+  protected readonly ending = new AbortController()
+  readonly #batcher: Batcher
+  readonly #background = new Set<Promise<void>>()
+  #opened = false
+  #opening: Promise<void> | undefined
+
+  constructor(options: ManagerOptions) {
+    this.options = resolveOptions(options)
+    const { driver, clock, logger, metrics, random, callTimeoutMs, recordTtlMs } = this.options
+    this.driver = driver
+    this.clock = clock
+    this.logger = logger
+    this.metrics = metrics
+    this.random = random
+    this.callTimeoutMs = callTimeoutMs
+    this.decide = createDecide({ recordTtlMs })
+    this.ticket = ticketSource(randomId(random))
+    this.#batcher = new Batcher(this)
+  }
+
+  abstract committed(batch: DomainBatch): void
+
+  /** Aborts when the Manager's connections end. */
+  get closing(): AbortSignal {
+    return this.ending.signal
+  }
+
+  get synchronous(): boolean {
+    return this.driver.manifest.synchronous
+  }
+
+  get isClosed(): boolean {
+    return this.refusing
+  }
+
+  holder(): HolderId | undefined {
+    return this.keeper.holder
+  }
+
+  /** Opens the store at the first call. Synchronous where the driver is. */
+  open(): void | Promise<void> {
+    if (this.#opened) return
+    if (this.#opening !== undefined) return this.#opening
+    const opened = this.driver.open({ schema: this.options.schema }, this.closing)
+    if (!(opened instanceof Promise)) {
+      this.#opened = true
+      return
+    }
+    this.#opening = opened.then(
+      () => {
+        this.#opened = true
+      },
+      (error) => {
+        this.#opening = undefined
+        throw error
+      },
+    )
+    return this.#opening
+  }
+
+  /**
+   * Sends a command and gives its outcome; at once where the driver is synchronous. Asks again, with the same ticket, after failures
+   * that may pass, until the time is over: a commit of unknown outcome is found out that way.
+   */
+  perform<C extends Command>(command: C, options?: CallOptions): OutcomeOf<C> | Promise<OutcomeOf<C>> {
+    this.checkOpen(ENDINGS.has(command.kind))
+    checkCallOptions(options)
+    options?.signal?.throwIfAborted()
+    return this.synchronous ? this.performNow(command) : this.performLater(command, options)
+  }
+
+  /** The same for commands of one repository that belong together: decided in their order, in as few commits as the store allows. */
+  performAll<C extends Command>(
+    commands: readonly C[],
+    options?: CallOptions,
+  ): (OutcomeOf<C> | Promise<OutcomeOf<C>>)[] {
+    this.checkOpen()
+    checkCallOptions(options)
+    options?.signal?.throwIfAborted()
+    if (!this.synchronous) return commands.map((command) => this.performLater(command, options))
+    void this.open()
+    const holder = this.keeper.ensure() as HolderId
+    for (const command of commands) if ('holder' in command) command.holder = holder
+    decideNow(this, commands[0]?.repository ?? '', commands)
+    return commands.map((command) => command.outcome as OutcomeOf<C>)
+  }
+
+  /** @throws ManagerClosedError once the Manager closes; `ending`: what ends a slot may go on until the connections end */
+  checkOpen(ending = false): void {
+    if (this.closing.aborted || (this.refusing && !ending)) throw new ManagerClosedError()
+  }
+
+  /** The same, for synchronous drivers. */
+  protected performNow<C extends Command>(command: C): OutcomeOf<C> {
+    void this.open()
+    for (let attempt = 0; ; attempt++) {
+      if ('holder' in command) {
+        command.holder = this.keeper.ensure() as HolderId
+        // Nothing can be late within one process.
+        command.validUntil = 0
+      }
+      decideNow(this, command.repository, [command])
+      const outcome = command.outcome as OutcomeOf<C>
+      if (outcome.kind !== 'holder-dead' || attempt > 0) return outcome
+      this.keeper.giveUp('holder-lost')
+    }
+  }
+
+  /** The same for drivers that take their time; also goes on while the Manager closes, for what must be tidied up. */
+  async performLater<C extends Command>(asked: C, options?: CallOptions): Promise<OutcomeOf<C>> {
+    const { clock } = this
+    const timeoutMs = options?.timeoutMs ?? this.callTimeoutMs
+    const until = clock.monotonic() + timeoutMs
+    const { ticket } = asked
+    this.asking.add(ticket)
+    let failure: SlotkeeperError | undefined
+    try {
+      for (let attempt = 0; ; attempt++) {
+        const command: C = { ...asked, outcome: undefined }
+        try {
+          const left = Math.max(until - clock.monotonic(), 0)
+          await this.#limited(this.#send(command, timeoutMs), left, options?.signal, asked)
+          const outcome = command.outcome as OutcomeOf<C>
+          if (outcome.kind === 'too-late') throw new CallTimeoutError(nameOf(asked), timeoutMs)
+          if (outcome.kind !== 'holder-dead') return outcome
+          this.keeper.giveUp('holder-lost', (command as { holder?: HolderId }).holder)
+        } catch (error) {
+          const retryable = isSlotkeeperError(error) && error.retryable
+          if (!retryable || options?.signal?.aborted || this.closing.aborted) throw error
+          if (isSlotkeeperError(error, 'SLOTKEEPER_CALL_TIMEOUT') && clock.monotonic() >= until)
+            throw failure ?? error
+          failure = error
+          this.metrics.count('slotkeeper_store_errors_total', { driver: this.driver.name, code: error.code })
+          this.logger.warn(
+            {
+              event: 'store-error',
+              command: asked.kind,
+              repository: asked.repository,
+              attempt,
+              code: error.code,
+              error,
+            },
+            'the store failed; asking again',
+          )
+        }
+        const waitMs = backOffMs(attempt, this.random)
+        if (clock.monotonic() + waitMs >= until)
+          throw failure ?? new CallTimeoutError(nameOf(asked), timeoutMs)
+        await pause(clock, waitMs, this.closing)
+      }
+    } finally {
+      this.asking.delete(ticket)
+    }
+  }
+
+  async #send(command: Command, timeoutMs: number): Promise<void> {
+    await this.open()
+    if ('holder' in command) {
+      command.holder = await this.keeper.ensure()
+      // Slack, because store time may be told a heartbeat late.
+      command.validUntil = this.keeper.storeNow() + timeoutMs + this.options.holderTtlMs / 3
+    }
+    await this.#batcher.add(command.repository, command)
+  }
+
+  #limited<T>(
+    promise: Promise<T>,
+    ms: number,
+    signal: AbortSignal | undefined,
+    command: Command,
+  ): Promise<T> {
+    const expired = () => new CallTimeoutError(nameOf(command), Math.round(ms))
+    return within(promise, { clock: this.clock, ms, expired, signals: [signal, this.closing] })
+  }
+
+  /** Reads, or fails within the call's time. */
+  async read<T>(
+    what: string,
+    options: CallOptions | undefined,
+    read: (signal: AbortSignal) => T | Promise<T>,
+  ): Promise<T> {
+    this.checkOpen()
+    checkCallOptions(options)
+    options?.signal?.throwIfAborted()
+    const timeoutMs = options?.timeoutMs ?? this.callTimeoutMs
+    const controller = new AbortController()
+    const go = async () => {
+      await this.open()
+      return await read(controller.signal)
+    }
+    try {
+      return await within(go(), {
+        clock: this.clock,
+        ms: timeoutMs,
+        expired: () => new CallTimeoutError(what, timeoutMs),
+        signals: [options?.signal, this.closing],
+      })
+    } catch (error) {
+      controller.abort(error)
+      throw error
+    }
+  }
+
+  /** One run's row, or `undefined`. */
+  async readRun(repository: RepositoryKey, run: RunKey, options?: CallOptions): Promise<RunRow | undefined> {
+    checkKey(run, 'run')
+    const { runs } = await this.read(`Reading ${repository} ${run}`, options, (signal) =>
+      this.driver.read({ kind: 'runs', runs: [{ repository, run }] }, signal),
+    )
+    return runs[0]
+  }
+
+  /** Decides for a domain without commands. */
+  nudge(domain: string): void {
+    if (this.closing.aborted) return
+    if (!this.synchronous) this.#batcher.nudge(domain)
+    else decideNow(this, domain, [])
+  }
+
+  /** Tries again in the background while it is wanted and the Manager is open, saying so each time. */
+  persist(what: string, wanted: () => boolean, attempt: () => Promise<unknown>): void {
+    const loop = async () => {
+      for (let failures = 0; wanted() && !this.closing.aborted; failures++) {
+        try {
+          await attempt()
+          return
+        } catch (error) {
+          this.logger.warn({ event: 'retrying', what, failures: failures + 1, error }, `${what} failed`)
+          if (!isSlotkeeperError(error) || !error.retryable) return
+          await pause(this.clock, 10 * backOffMs(failures, this.random), this.closing)
+        }
+      }
+    }
+    const task = loop().finally(() => this.#background.delete(task))
+    this.#background.add(task)
+  }
+
+  /** Ends the connections' calls, and waits for what was under way. */
+  protected async endCalls(): Promise<void> {
+    this.ending.abort(new ManagerClosedError())
+    await Promise.allSettled([...this.#background])
+  }
+
+  /** Waits for what goes on in the background, but no longer than a call may take. */
+  protected async settleBackground(): Promise<void> {
+    const all = Promise.allSettled([...this.#background]).then(() => {})
+    await within(all, {
+      clock: this.clock,
+      ms: this.callTimeoutMs,
+      expired: () => undefined,
+      signals: [],
+    }).catch(() => {
+      this.logger.warn(
+        { event: 'close-hurried', pending: this.#background.size },
+        'closing although the store has not heard everything',
+      )
+    })
+  }
+}
+
+function nameOf(command: Command): string {
+  return `${command.kind} ${command.repository}${'run' in command ? ` ${command.run}` : ''}`
+}

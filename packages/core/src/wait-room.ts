@@ -1,0 +1,345 @@
+import { backOffMs } from './batcher.ts'
+import { pause } from './call-options.ts'
+import type { Cancel } from './clock.ts'
+import type { AcquireCommand, AcquireResult } from './commands.ts'
+import type { RunRef } from './driver.ts'
+import type { Engine } from './engine.ts'
+import {
+  AlreadyHeldError,
+  CallTimeoutError,
+  isSlotkeeperError,
+  ManagerClosedError,
+  type RefusalReason,
+  SlotRefusedError,
+  SupersededError,
+  WaitTimeoutError,
+} from './errors.ts'
+import type { HolderId } from './keys.ts'
+import type { LocalSlot } from './local-slot.ts'
+import type { RunRow } from './rows.ts'
+
+/** One caller that waits for a slot. */
+export class Waiter {
+  readonly command: AcquireCommand
+  readonly promise: Promise<LocalSlot>
+  readonly since: number
+  /** Set while it asks the store; then nobody else needs to look for it. */
+  asking = false
+  #resolve!: (slot: LocalSlot) => void
+  #reject!: (error: unknown) => void
+  #undo: Cancel[] = []
+  #settled = false
+
+  constructor(command: AcquireCommand, since: number) {
+    this.command = command
+    this.since = since
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  get isSettled(): boolean {
+    return this.#settled
+  }
+
+  /** To be undone when it is settled. */
+  also(undo: Cancel): void {
+    if (this.#settled) undo()
+    else this.#undo.push(undo)
+  }
+
+  resolve(slot: LocalSlot): void {
+    if (this.#finish()) this.#resolve(slot)
+  }
+
+  reject(error: unknown): boolean {
+    const first = this.#finish()
+    if (first) this.#reject(error)
+    return first
+  }
+
+  #finish(): boolean {
+    if (this.#settled) return false
+    this.#settled = true
+    for (const undo of this.#undo) undo()
+    this.#undo = []
+    return true
+  }
+}
+
+/** Those who wait for slots, and what wakes them: a commit of this Manager, a hint of the store, or a look of their own now and then. */
+export class WaitRoom {
+  readonly #engine: Engine
+  readonly #waiters = new Map<string, Waiter>()
+  #stayAlive: Cancel | undefined
+  #cancelBackstop: Cancel | undefined
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  get size(): number {
+    return this.#waiters.size
+  }
+
+  /** Those that wait in the store, as far as is known here. */
+  idle(): readonly Waiter[] {
+    return [...this.#waiters.values()].filter((waiter) => !waiter.asking)
+  }
+
+  /** The runs that are waited for. */
+  get runs(): readonly RunRef[] {
+    return [...this.#waiters.values()].map(({ command: { repository, run } }) => ({ repository, run }))
+  }
+
+  has(ticket: string): boolean {
+    return this.#waiters.has(ticket)
+  }
+
+  /** Queues until granted. */
+  async wait(
+    command: AcquireCommand,
+    options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
+  ): Promise<LocalSlot> {
+    const engine = this.#engine
+    if (engine.synchronous) {
+      const result = engine.perform(command, options) as AcquireResult
+      if (result.kind === 'granted') return engine.slotOf(result.row)
+      const waiter = this.#enter(command, options)
+      this.#answered(waiter, result)
+      return waiter.promise
+    }
+    if (engine.isClosed) throw new ManagerClosedError()
+    options.signal?.throwIfAborted()
+    const waiter = this.#enter(command, options)
+    void this.#ask(waiter, false)
+    return waiter.promise
+  }
+
+  /** An entry got its slot in a commit of this Manager. */
+  granted(row: RunRow): void {
+    const waiter = this.#waiters.get(row.ticket)
+    if (waiter !== undefined) this.#examine(waiter, row)
+  }
+
+  /** Compares what the store has with those who waited when it was read. */
+  look(waiters: readonly Waiter[], rows: readonly RunRow[]): void {
+    for (const waiter of waiters) {
+      if (waiter.asking || waiter.isSettled) continue
+      const { repository, run } = waiter.command
+      const row = rows.find((other) => other.run === run && other.repository === repository)
+      this.#examine(waiter, row)
+    }
+  }
+
+  /** The holder that entries hung on is gone: they are asked for again, by the same tickets, so that they keep their places. */
+  holderLost(holder: HolderId): void {
+    for (const waiter of this.#waiters.values())
+      if (!waiter.command.durable && !waiter.asking && waiter.command.holder === holder)
+        void this.#ask(waiter, true)
+  }
+
+  /** Ends all waits; the entries are withdrawn. */
+  close(): void {
+    for (const waiter of [...this.#waiters.values()])
+      this.#leave(waiter, new ManagerClosedError('The Manager was closed while a slot was waited for.'))
+  }
+
+  #enter(
+    command: AcquireCommand,
+    options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
+  ): Waiter {
+    const { clock, hub, driver } = this.#engine
+    const waiter = new Waiter(command, clock.monotonic())
+    this.#waiters.set(command.ticket, waiter)
+    waiter.also(() => this.#waiters.delete(command.ticket))
+    const { signal, timeoutMs } = options
+    if (signal !== undefined) {
+      const abort = () => this.#leave(waiter, signal.reason)
+      signal.addEventListener('abort', abort, { once: true })
+      waiter.also(() => signal.removeEventListener('abort', abort))
+    }
+    if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY)
+      waiter.also(
+        clock.schedule(
+          () => this.#leave(waiter, new WaitTimeoutError(nameOf(command), timeoutMs)),
+          timeoutMs,
+        ),
+      )
+    // A reservation belongs to nobody, so its news comes only to those who watch.
+    if (command.durable) waiter.also(hub.watchDomain(command.repository))
+    hub.start()
+    this.#stayAlive ??= clock.keepAlive()
+    waiter.also(() => {
+      if (this.#waiters.size > 0) return
+      this.#stayAlive?.()
+      this.#stayAlive = undefined
+      this.#cancelBackstop?.()
+      this.#cancelBackstop = undefined
+    })
+    if (this.#cancelBackstop === undefined && driver.manifest.backstopMs !== Number.POSITIVE_INFINITY)
+      this.#armBackstop()
+    this.#engine.metrics.gauge('slotkeeper_waiters', this.#waiters.size, {})
+    return waiter
+  }
+
+  #armBackstop(): void {
+    const { clock, driver, random, hub } = this.#engine
+    this.#cancelBackstop = clock.schedule(
+      () => {
+        hub.resyncWaiters()
+        this.#armBackstop()
+      },
+      driver.manifest.backstopMs * (0.75 + random() / 2),
+    )
+  }
+
+  /** Asks the store; again after failures, saying so, for as long as the caller waits. `joined`: it waits in the store already. */
+  async #ask(waiter: Waiter, joined: boolean): Promise<void> {
+    const engine = this.#engine
+    waiter.asking = true
+    for (let attempt = 0; !waiter.isSettled; attempt++) {
+      try {
+        const result = await engine.performLater<AcquireCommand>(waiter.command)
+        waiter.asking = false
+        this.#answered(waiter, result)
+        return
+      } catch (error) {
+        // A caller who was never in the queue is told within the call's time; a place that was held is not given up so easily.
+        if (!joined || !isSlotkeeperError(error) || !error.retryable) {
+          this.#leave(waiter, error)
+          return
+        }
+        await pause(engine.clock, 10 * backOffMs(attempt, engine.random), engine.closing)
+      }
+    }
+  }
+
+  #answered(waiter: Waiter, result: AcquireResult): void {
+    const { command } = waiter
+    switch (result.kind) {
+      case 'granted':
+        this.#supersede(result.replaced)
+        return this.#grant(waiter, result.row)
+      case 'waiting':
+        // The holder that it was enqueued with may be another than the one that this waiter began with.
+        if (!command.durable && result.row.holder !== undefined) command.holder = result.row.holder
+        return this.#supersede(result.replaced)
+      case 'superseded':
+        return this.#supersede(command.ticket)
+      case 'already-held':
+        waiter.reject(new AlreadyHeldError(nameOf(command)))
+        return
+      case 'held-elsewhere':
+        waiter.reject(
+          refused(
+            command,
+            'held-elsewhere',
+            result.holder === undefined
+              ? 'Nobody keeps it alive; adoptSlot takes it over.'
+              : `Holder ${result.holder} has it.`,
+          ),
+        )
+        return
+      case 'refused':
+        waiter.reject(refused(command, result.reason))
+        return
+      case 'holder-dead':
+      case 'too-late':
+        this.#leave(waiter, new CallTimeoutError(nameOf(command), this.#engine.callTimeoutMs))
+    }
+  }
+
+  /** A newer wait for the same run took over the place of an older one. */
+  #supersede(ticket: string | undefined): void {
+    const older = ticket === undefined ? undefined : this.#waiters.get(ticket)
+    older?.reject(new SupersededError(nameOf(older.command)))
+  }
+
+  /** What a row in the store means for the one who waits for it. */
+  #examine(waiter: Waiter, row: RunRow | undefined): void {
+    const { command } = waiter
+    if (row !== undefined && row.phase === 'reserved' && command.durable) return void this.#claim(waiter, row)
+    const mine = row !== undefined && (row.ticket === command.ticket || row.grantedTo === command.ticket)
+    if (row !== undefined && mine && row.phase === 'running' && row.holder === this.#engine.holder())
+      return this.#grant(waiter, row)
+    if (row !== undefined && row.phase === 'waiting') {
+      if (command.durable || (mine && row.holder === this.#engine.holder())) return
+      if (!mine && row.holder === this.#engine.holder()) return this.#supersede(command.ticket)
+    }
+    if (row !== undefined && mine && row.phase === 'record' && row.ending === 'removed')
+      return void waiter.reject(refused(command, 'removed'))
+    // Its entry ended with an earlier holder, or the answer that this look rests on is older than the entry: asking tells.
+    if (!waiter.asking) void this.#ask(waiter, true)
+  }
+
+  async #claim(waiter: Waiter, row: RunRow): Promise<void> {
+    const engine = this.#engine
+    if (waiter.asking) return
+    waiter.asking = true
+    try {
+      const slot = engine.slotOf(row)
+      const outcome = await engine.claim(slot)
+      waiter.asking = false
+      if (outcome.kind === 'running') {
+        if (waiter.isSettled) await engine.requeue(slot)
+        else waiter.resolve(slot)
+      } else if (outcome.kind === 'held-elsewhere')
+        waiter.reject(refused(waiter.command, 'held-elsewhere', `Holder ${outcome.holder} claimed it first.`))
+    } catch (error) {
+      waiter.asking = false
+      engine.logger.warn(
+        { event: 'claim-failed', run: waiter.command.run, error },
+        'a reservation could not be claimed',
+      )
+    }
+  }
+
+  #grant(waiter: Waiter, row: RunRow): void {
+    if (waiter.isSettled) return
+    const { metrics, clock, driver, logger } = this.#engine
+    const { repository, run } = waiter.command
+    metrics.count('slotkeeper_acquired_total', { driver: driver.name })
+    metrics.observe('slotkeeper_wait_seconds', (clock.monotonic() - waiter.since) / 1000, {
+      driver: driver.name,
+    })
+    logger.info({ event: 'acquired', repository, run, holder: row.holder }, 'acquired a slot')
+    waiter.resolve(this.#engine.slotOf(row))
+  }
+
+  /** The caller is gone: whatever its ticket led to is taken back. */
+  #leave(waiter: Waiter, error: unknown): void {
+    const { repository, run, ticket, durable } = waiter.command
+    if (!waiter.reject(error)) return
+    this.#engine.withdraw(repository, run, ticket)
+    if (durable) this.#engine.logger.debug({ event: 'withdrawn', repository, run }, 'gave up waiting')
+  }
+}
+
+function nameOf(command: AcquireCommand): string {
+  return `${command.repository} ${command.run}`
+}
+
+const EXPLAINED: Record<RefusalReason, string> = {
+  limit: 'All slots are taken.',
+  queue: 'Others wait already.',
+  paused: 'The repository is paused.',
+  draining: 'The repository is draining and takes no new runs.',
+  removed: 'The run or its repository was removed.',
+  finished: 'This attempt is over; a new attempt needs a new uid, or none.',
+  absent: 'There is no such slot.',
+}
+
+/** The error for those who were promised a slot. */
+export function refused(
+  command: { readonly repository: string; readonly run: string },
+  reason: RefusalReason | 'held-elsewhere',
+  detail?: string,
+): SlotRefusedError {
+  return new SlotRefusedError(
+    `${command.repository} ${command.run}`,
+    reason,
+    detail ?? (reason === 'held-elsewhere' ? '' : EXPLAINED[reason]),
+  )
+}

@@ -1,0 +1,300 @@
+import { pause } from './call-options.ts'
+import { Channel } from './channel.ts'
+import type { Cancel } from './clock.ts'
+import type { WatchEvent } from './driver.ts'
+import type { Engine } from './engine.ts'
+import { type HolderId, type LeaseId, leaseOf, type RepositoryKey, type RunKey } from './keys.ts'
+import type { RunRow, StoreEvent, StoreEventKind } from './rows.ts'
+
+/** Something that happened in a repository; `resync` = some may have been missed, so look for yourself. */
+export interface SlotEvent {
+  readonly kind: StoreEventKind | 'resync'
+  readonly repository: RepositoryKey
+  readonly run: RunKey | undefined
+  readonly holder: HolderId | undefined
+  readonly leaseId: LeaseId | undefined
+  readonly slotNumber: number | undefined
+  readonly at: Date
+  readonly detail: Readonly<Record<string, string | number>> | undefined
+}
+
+/** How long the store is asked to tell of a domain; renewed at half of it. */
+const WATCH_MS = 120_000
+
+interface Watched {
+  users: number
+  cancel: Cancel
+}
+
+/** The one stream of hints of a Manager, and everybody here who listens to it. */
+export class WatchHub {
+  readonly #engine: Engine
+  readonly #domains = new Map<RepositoryKey, Watched>()
+  readonly #listeners = new Map<RepositoryKey, Set<(event: SlotEvent) => void>>()
+  #running = false
+  #looking: { waiters: boolean; slots: boolean } | undefined
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  get isWatching(): boolean {
+    return this.#domains.size > 0
+  }
+
+  /** Begins to listen to the store; once for a Manager. */
+  start(): void {
+    if (this.#running) return
+    this.#running = true
+    void this.#listen()
+  }
+
+  /** Has the store tell of this repository's events until cancelled. */
+  watchDomain(repository: RepositoryKey): Cancel {
+    const known = this.#domains.get(repository)
+    if (known !== undefined) known.users++
+    else {
+      this.#domains.set(repository, { users: 1, cancel: () => {} })
+      this.#renew(repository)
+    }
+    this.start()
+    let done = false
+    return () => {
+      const watched = this.#domains.get(repository)
+      if (done || watched === undefined) return
+      done = true
+      if (--watched.users > 0) return
+      watched.cancel()
+      this.#domains.delete(repository)
+    }
+  }
+
+  /** Calls back for every event of a repository until cancelled; a throwing callback is logged and called again next time. */
+  listen(repository: RepositoryKey, callback: (event: SlotEvent) => void): Cancel {
+    const unwatch = this.watchDomain(repository)
+    let listeners = this.#listeners.get(repository)
+    if (listeners === undefined) {
+      listeners = new Set()
+      this.#listeners.set(repository, listeners)
+    }
+    // One entry for each call, so that the same function may listen twice.
+    const entry = (event: SlotEvent) => callback(event)
+    listeners.add(entry)
+    return () => {
+      unwatch()
+      listeners.delete(entry)
+      if (listeners.size === 0) this.#listeners.delete(repository)
+    }
+  }
+
+  /** The same as an iteration. */
+  iterate(repository: RepositoryKey, signal: AbortSignal | undefined): AsyncIterable<SlotEvent> {
+    const { closing } = this.#engine
+    const end = () => channel.end()
+    const channel: Channel<SlotEvent> = new Channel<SlotEvent>({
+      limit: 1000,
+      overflow: resync(repository),
+      onEnd: () => {
+        signal?.removeEventListener('abort', end)
+        closing.removeEventListener('abort', end)
+        cancel()
+        stayAlive()
+      },
+    })
+    const stayAlive = this.#engine.clock.keepAlive()
+    const cancel = this.listen(repository, (event) => channel.push(event))
+    channel.push(resync(repository))
+    signal?.addEventListener('abort', end, { once: true })
+    closing.addEventListener('abort', end, { once: true })
+    if (signal?.aborted || closing.aborted) end()
+    return channel
+  }
+
+  /** Tells those who listen here. */
+  tell(event: StoreEvent): void {
+    const listeners = this.#listeners.get(event.repository)
+    if (listeners === undefined) return
+    const { kind, repository, run, holder, token, number, at, detail } = event
+    const told: SlotEvent = {
+      kind,
+      repository,
+      run,
+      holder,
+      leaseId: token === undefined || token === 0 ? undefined : leaseOf(token),
+      slotNumber: number === undefined || number === 0 ? undefined : number,
+      at: new Date(at),
+      detail,
+    }
+    for (const listener of [...listeners]) this.#call(listener, told)
+  }
+
+  resyncWaiters(): void {
+    this.#look({ waiters: true, slots: false })
+  }
+
+  resyncSlots(): void {
+    this.#look({ waiters: false, slots: true })
+  }
+
+  async #listen(): Promise<void> {
+    const engine = this.#engine
+    const { driver, closing, logger, clock, random } = engine
+    for (let failures = 0; !closing.aborted; failures++) {
+      try {
+        await engine.open()
+        for await (const hint of driver.watch({ wants: (event) => this.#wants(event), signal: closing })) {
+          failures = 0
+          this.#hear(hint)
+        }
+      } catch (error) {
+        logger.warn(
+          { event: 'watch-failed', failures: failures + 1, error },
+          'the watch failed; starting it again',
+        )
+      }
+      if (closing.aborted) return
+      await pause(clock, Math.min(100 * 2 ** failures, 10_000) * (0.5 + random() / 2), closing)
+    }
+  }
+
+  #wants(event: StoreEvent): boolean {
+    return (
+      (event.holder !== undefined && event.holder === this.#engine.holder()) ||
+      this.#domains.has(event.repository)
+    )
+  }
+
+  #hear(hint: WatchEvent): void {
+    if (hint.kind === 'resync') {
+      this.#look({ waiters: true, slots: true })
+      for (const [repository, listeners] of this.#listeners)
+        for (const listener of [...listeners]) this.#call(listener, resync(repository))
+      return
+    }
+    const { event } = hint
+    this.tell(event)
+    const { slots, waitRoom } = this.#engine
+    if (event.ticket !== undefined && waitRoom.has(event.ticket)) this.#look({ waiters: true, slots: false })
+    const ended =
+      event.kind === 'released' ||
+      event.kind === 'removed' ||
+      event.kind === 'expired' ||
+      event.kind === 'orphaned' ||
+      event.kind === 'requeued'
+    if (ended && event.holder === this.#engine.holder() && slots.size > 0)
+      this.#look({ waiters: false, slots: true })
+  }
+
+  /** Looks at the store once for everything that was asked for in this tick. */
+  #look(want: { waiters: boolean; slots: boolean }): void {
+    if (this.#looking !== undefined) {
+      this.#looking.waiters ||= want.waiters
+      this.#looking.slots ||= want.slots
+      return
+    }
+    this.#looking = want
+    queueMicrotask(() => {
+      const { waiters, slots } = this.#looking ?? want
+      this.#looking = undefined
+      if (this.#engine.closing.aborted) return
+      void this.#read(waiters, slots).catch((error) => {
+        if (!this.#engine.isClosed)
+          this.#engine.logger.warn(
+            { event: 'resync-failed', error },
+            'the store could not be read; looking again later',
+          )
+      })
+    })
+  }
+
+  async #read(waiters: boolean, slots: boolean): Promise<void> {
+    const engine = this.#engine
+    const { driver, waitRoom, keeper } = engine
+    const waiting = waiters ? waitRoom.idle() : []
+    if (waiting.length > 0) {
+      const named = waiting.map(({ command: { repository, run } }) => ({ repository, run }))
+      const { runs } = await engine.read('Looking at waiting runs', undefined, (signal) =>
+        driver.read({ kind: 'runs', runs: named }, signal),
+      )
+      waitRoom.look(waiting, runs)
+    }
+    const { holder } = keeper
+    if (!slots || holder === undefined) return
+    // Slots granted while the store is read are not in what it answers.
+    const before = [...engine.slots.values()]
+    const { runs } = await engine.read('Looking at slots', undefined, (signal) =>
+      driver.read({ kind: 'holder', holder }, signal),
+    )
+    if (keeper.holder !== holder) return
+    const inStore = new Set(runs.map((row) => `${row.grantedTo ?? row.ticket} ${row.token}`))
+    for (const slot of before)
+      if (
+        slot.holder === holder &&
+        engine.slots.get(slot.ticket) === slot &&
+        !inStore.has(`${slot.ticket} ${slot.token}`)
+      )
+        slot.lose('removed')
+    // An answer that arrived with the same packet may not have reached its caller yet.
+    await new Promise((resolve) => setImmediate(resolve))
+    for (const row of runs) {
+      if (row.phase !== 'running' || this.#isKnown(row)) continue
+      engine.logger.warn(
+        { event: 'unknown-slot', repository: row.repository, run: row.run },
+        'the store has a slot of this holder that nobody here asked for; withdrawing it',
+      )
+      engine.withdraw(row.repository, row.run, row.grantedTo ?? row.ticket, true)
+    }
+  }
+
+  #isKnown(row: RunRow): boolean {
+    const { slots, waitRoom, asking } = this.#engine
+    const tickets = row.grantedTo === undefined ? [row.ticket] : [row.ticket, row.grantedTo]
+    return tickets.some((ticket) => slots.has(ticket) || waitRoom.has(ticket) || asking.has(ticket))
+  }
+
+  #renew(repository: RepositoryKey): void {
+    const engine = this.#engine
+    const watched = this.#domains.get(repository)
+    if (watched === undefined || engine.closing.aborted) return
+    watched.cancel = engine.clock.schedule(() => this.#renew(repository), WATCH_MS / 2)
+    const command = {
+      kind: 'watch',
+      repository,
+      ticket: engine.ticket(),
+      forMs: WATCH_MS,
+      outcome: undefined,
+    } as const
+    engine.persist(
+      `watching ${repository}`,
+      () => this.#domains.has(repository),
+      async () => {
+        await engine.perform(command)
+        await engine.keeper.ensure()
+      },
+    )
+  }
+
+  #call(listener: (event: SlotEvent) => void, event: SlotEvent): void {
+    try {
+      listener(event)
+    } catch (error) {
+      this.#engine.logger.error(
+        { event: 'listener-failed', repository: event.repository, error },
+        'a callback of a watcher threw',
+      )
+    }
+  }
+}
+
+function resync(repository: RepositoryKey): SlotEvent {
+  return {
+    kind: 'resync',
+    repository,
+    run: undefined,
+    holder: undefined,
+    leaseId: undefined,
+    slotNumber: undefined,
+    at: new Date(),
+    detail: undefined,
+  }
+}

@@ -1,0 +1,179 @@
+import {
+  Channel,
+  type Clock,
+  type Decide,
+  type DomainBatch,
+  type Driver,
+  type Health,
+  type HolderId,
+  HolderLostError,
+  type HolderTerm,
+  InternalError,
+  isAlive,
+  isSlotkeeperError,
+  ManagerClosedError,
+  type Manifest,
+  type Query,
+  type Snapshot,
+  type Sweep,
+  systemClock,
+  type WatchEvent,
+  type WatchOptions,
+} from '@slotkeeper/core/driver'
+import { readMemory } from './memory-read.ts'
+import { type MemoryStore, memoryStore, type Shelf } from './memory-store.ts'
+
+/** Options of `memoryDriver`. */
+export interface MemoryDriverOptions {
+  /** Shared by all drivers that are given it. Default: one of its own. */
+  readonly store?: MemoryStore
+  /** Default: the machine's clock. */
+  readonly clock?: Clock
+}
+
+const MANIFEST: Manifest = Object.freeze({
+  scope: 'process',
+  synchronous: true,
+  wakes: 'push',
+  minimumTtlMs: 1,
+  budget: 10_000,
+  backstopMs: 5_000,
+})
+
+/** How long a sweeper keeps a domain to itself. */
+const SWEEP_CLAIM_MS = 5_000
+
+/**
+ * Slots in this process's memory: the quickest driver, for one process and for unit tests. Nothing is shared with other processes and
+ * nothing outlives this one. Synchronous; no timers.
+ * @example
+ * const manager = new Manager({ driver: memoryDriver() })
+ */
+export function memoryDriver(options: MemoryDriverOptions = {}): Driver {
+  return new MemoryDriver(options)
+}
+
+class MemoryDriver implements Driver {
+  readonly name = 'memory'
+  readonly manifest = MANIFEST
+  readonly #store: MemoryStore
+  readonly #clock: Clock
+  readonly #channels = new Set<Channel<WatchEvent>>()
+  #closed = false
+
+  constructor(options: MemoryDriverOptions) {
+    this.#store = options.store ?? memoryStore()
+    this.#clock = options.clock ?? systemClock
+  }
+
+  open(): void {
+    this.#checkOpen()
+  }
+
+  transact(batch: readonly DomainBatch[], decide: Decide): void {
+    this.#checkOpen()
+    for (const domain of batch) {
+      try {
+        const { section } = this.#store.shelf(domain.domain)
+        section.begin(this.#clock.monotonic(), this.#clock.wall(), MANIFEST.budget, domain.by)
+        domain.decision = decide(section, domain.commands)
+        domain.events = section.events
+        if (section.events.length > 0) this.#store.tell(this, section.events)
+      } catch (cause) {
+        domain.error = isSlotkeeperError(cause)
+          ? cause
+          : new InternalError(`Deciding for ${domain.domain} failed.`, cause)
+      }
+    }
+  }
+
+  read(query: Query): Snapshot {
+    this.#checkOpen()
+    return readMemory(this.#store, query, this.#clock.monotonic(), this.#clock.wall())
+  }
+
+  openHolder(holder: HolderId, ttlMs: number): HolderTerm {
+    this.#checkOpen()
+    const now = this.#clock.monotonic()
+    this.#store.openHolder(holder, ttlMs, now)
+    return { now, ttlMs, epoch: 0, sweep: true }
+  }
+
+  heartbeat(holder: HolderId): HolderTerm {
+    this.#checkOpen()
+    const now = this.#clock.monotonic()
+    const row = this.#store.holders.get(holder)
+    if (row === undefined || !isAlive(row, now)) throw new HolderLostError(holder)
+    row.expiresAt = now + row.ttlMs
+    return { now, ttlMs: row.ttlMs, epoch: row.epoch, sweep: true }
+  }
+
+  closeHolder(holder: HolderId): void {
+    this.#checkOpen()
+    const row = this.#store.holders.get(holder)
+    if (row !== undefined && !row.dead) this.#store.bury(row)
+  }
+
+  sweep(budget: number): Sweep {
+    this.#checkOpen()
+    const now = this.#clock.monotonic()
+    this.#store.collectOverdue(now)
+    this.#store.forgetRecords(now, budget)
+    this.#store.forgetHolders()
+    const domains: string[] = []
+    for (const shelf of this.#store.shelves.values()) {
+      if (domains.length >= budget) return { domains, more: true }
+      if (shelf.sweptUntil <= now && this.#store.needsDecision(shelf, now)) {
+        shelf.sweptUntil = now + SWEEP_CLAIM_MS
+        domains.push(shelf.domain)
+      } else this.#forget(shelf)
+    }
+    return { domains, more: false }
+  }
+
+  watch(options: WatchOptions): AsyncIterable<WatchEvent> {
+    this.#checkOpen()
+    const listener = {
+      owner: this,
+      hear: (event: Parameters<WatchOptions['wants']>[0]) => {
+        if (options.wants(event)) channel.push({ kind: 'event', event })
+      },
+    }
+    const stop = () => channel.end()
+    const channel: Channel<WatchEvent> = new Channel<WatchEvent>({
+      limit: 1000,
+      overflow: { kind: 'resync' },
+      onEnd: () => {
+        options.signal.removeEventListener('abort', stop)
+        this.#store.listeners.delete(listener)
+        this.#channels.delete(channel)
+      },
+    })
+    this.#channels.add(channel)
+    this.#store.listeners.add(listener)
+    channel.push({ kind: 'resync' })
+    options.signal.addEventListener('abort', stop, { once: true })
+    if (options.signal.aborted) stop()
+    return channel
+  }
+
+  health(): Health {
+    this.#checkOpen()
+    return { ok: true, detail: `${this.#store.shelves.size} repositories in this process's memory` }
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const channel of this.#channels) channel.end()
+  }
+
+  /** Forgets an empty shelf. */
+  #forget(shelf: Shelf): void {
+    if (shelf.repository === undefined && shelf.runs.size === 0 && shelf.guard.watchedUntil === 0)
+      this.#store.shelves.delete(shelf.domain)
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ManagerClosedError('The memory driver is closed.')
+  }
+}

@@ -1,0 +1,195 @@
+import type {
+  Guard,
+  HolderId,
+  HolderRow,
+  Phase,
+  Place,
+  RepositoryKey,
+  RepositoryRow,
+  RunKey,
+  RunRow,
+  Section,
+  StoreEvent,
+  StoreEventKind,
+} from '@slotkeeper/core/driver'
+import type { Kept, MemoryStore, Shelf } from './memory-store.ts'
+
+/** How far a place is counted. */
+export const PLACE_CAP = 1000
+
+const NO_EVENTS: readonly StoreEvent[] = Object.freeze([])
+
+/**
+ * The section of the memory store: its own maps, changed in place. One call of `decide` runs to its end without interruption, and every
+ * check of `decide` comes before its changes, so nothing is ever half done.
+ */
+export class MemorySection implements Section {
+  readonly domain: string
+  readonly overdueCut = false
+  readonly headsCut = false
+  now = 0
+  wall = 0
+  left = 0
+  by: HolderId | undefined
+  events: readonly StoreEvent[] = NO_EVENTS
+  readonly #store: MemoryStore
+  readonly #shelf: Shelf
+  readonly #one: RepositoryRow[] = []
+
+  constructor(store: MemoryStore, shelf: Shelf) {
+    this.#store = store
+    this.#shelf = shelf
+    this.domain = shelf.domain
+  }
+
+  /** Prepares the section for one decision. */
+  begin(now: number, wall: number, budget: number, by: HolderId | undefined): void {
+    this.now = now
+    this.wall = wall
+    this.left = budget
+    this.by = by
+    this.events = NO_EVENTS
+    this.#store.collectOverdue(now)
+  }
+
+  get tokenFloor(): number {
+    const micros = this.wall * 1000
+    return Math.max(this.#store.tokenFloor, micros < LAST_CLOCK_TOKEN ? micros : 0)
+  }
+
+  get guard(): Readonly<Guard> {
+    return this.#shelf.guard
+  }
+
+  get repositories(): readonly RepositoryRow[] {
+    const { repository } = this.#shelf
+    if (repository === undefined) this.#one.length = 0
+    else this.#one[0] = repository
+    return this.#one
+  }
+
+  repository(key: RepositoryKey): RepositoryRow | undefined {
+    return key === this.domain ? this.#shelf.repository : undefined
+  }
+
+  run(_repository: RepositoryKey, run: RunKey): RunRow | undefined {
+    return this.#shelf.runs.get(run)
+  }
+
+  holder(holder: HolderId): HolderRow | undefined {
+    return this.#store.holders.get(holder)
+  }
+
+  /** Cheap, so it may say `true` of rows that were settled in another way. */
+  get overdueLeft(): boolean {
+    const { repository, runs, abandoned, due } = this.#shelf
+    return (
+      (repository?.status === 'removing' && runs.size > 0) ||
+      abandoned.length > 0 ||
+      (due.peek()?.at ?? Number.POSITIVE_INFINITY) <= this.now
+    )
+  }
+
+  overdue(): RunRow | undefined {
+    const shelf = this.#shelf
+    if (shelf.repository?.status === 'removing') {
+      for (const row of shelf.runs.values()) return row
+      return undefined
+    }
+    while (shelf.abandoned.length > 0) {
+      const row = shelf.abandoned.pop() as Kept
+      if (row.holder !== undefined && shelf.runs.get(row.run) === row) return row
+    }
+    for (;;) {
+      const first = shelf.due.peek()
+      if (first === undefined || first.at > this.now) return undefined
+      shelf.due.remove(first)
+      if (first.row.dueAt === first.at && first.row.phase !== 'record') return first.row
+    }
+  }
+
+  head(_repository: RepositoryKey): RunRow | undefined {
+    return this.#shelf.queue.peek()
+  }
+
+  place(row: RunRow): Place {
+    const before = this.#shelf.queue.countBefore(row as Kept, PLACE_CAP)
+    return before < PLACE_CAP ? before + 1 : { atLeast: PLACE_CAP + 1 }
+  }
+
+  saved(changed: RunRow, was: Phase | undefined): void {
+    const row = changed as Kept
+    const shelf = this.#shelf
+    this.left--
+    if (was === undefined) {
+      row.heapIndex = -1
+      row.recordNumber = 0
+      shelf.runs.set(row.run, row)
+    }
+    const eligible = row.phase === 'waiting' && row.dueAt === undefined
+    if (eligible !== row.heapIndex >= 0) {
+      if (eligible) shelf.queue.push(row)
+      else shelf.queue.remove(row)
+    }
+    if (row.phase === 'record') {
+      if (was !== 'record' || row.recordNumber === 0) this.#store.remember(row)
+    } else if (row.dueAt !== undefined) shelf.due.push({ at: row.dueAt, row, heapIndex: -1 })
+  }
+
+  dropped(changed: RunRow, _was: Phase): void {
+    const row = changed as Kept
+    this.left--
+    if (row.heapIndex >= 0) this.#shelf.queue.remove(row)
+    this.#shelf.runs.delete(row.run)
+  }
+
+  savedRepository(row: RepositoryRow): void {
+    this.#shelf.repository = row
+  }
+
+  droppedRepository(row: RepositoryRow): void {
+    this.#store.tokenFloor = Math.max(this.#store.tokenFloor, row.lastToken)
+    this.#shelf.repository = undefined
+  }
+
+  savedGuard(watchedUntil: number, backlog: boolean): void {
+    const { guard } = this.#shelf
+    guard.watchedUntil = watchedUntil
+    guard.backlog = backlog
+  }
+
+  bury(holder: HolderId): void {
+    const row = this.#store.holders.get(holder)
+    if (row !== undefined && !row.dead) this.#store.bury(row)
+  }
+
+  bump(holder: HolderId): void {
+    const row = this.#store.holders.get(holder)
+    if (row !== undefined) row.epoch++
+  }
+
+  emit(
+    kind: StoreEventKind,
+    row: RunRow | RepositoryRow,
+    loser?: HolderId | undefined,
+    detail?: StoreEvent['detail'],
+  ): void {
+    const holder = loser ?? ('run' in row ? row.holder : undefined)
+    // Nobody listens: then there is nothing to tell.
+    if (
+      this.#shelf.guard.watchedUntil <= this.now &&
+      (holder === undefined || holder === this.by || kind === 'enqueued')
+    )
+      return
+    const of =
+      'run' in row
+        ? { run: row.run, ticket: row.ticket, phase: row.phase, token: row.token, number: row.number, holder }
+        : undefined
+    const event: StoreEvent = { kind, repository: row.repository, ...of, at: this.wall, detail }
+    if (this.events.length === 0) this.events = [event]
+    else (this.events as StoreEvent[]).push(event)
+  }
+}
+
+/** A wall clock beyond this is wrong, and would use up the whole numbers that tokens are made of. */
+const LAST_CLOCK_TOKEN = Number.MAX_SAFE_INTEGER - 2 ** 40

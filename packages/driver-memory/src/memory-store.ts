@@ -1,0 +1,203 @@
+import {
+  type Guard,
+  type HolderId,
+  isAlive,
+  isSlot,
+  queueOrder,
+  type RepositoryKey,
+  type RepositoryRow,
+  type RunKey,
+  type RunRow,
+  type StoreEvent,
+} from '@slotkeeper/core/driver'
+import { BinaryHeap } from './binary-heap.ts'
+import { MemorySection } from './memory-section.ts'
+
+/** A run's row, and where the store's own structures keep it. */
+export interface Kept extends RunRow {
+  heapIndex: number
+  /** The number of this record in the ring of records; an older number is of an earlier end of the same run. */
+  recordNumber: number
+}
+
+/** A row that becomes due. One whose row has another `dueAt` by then is stale and passed over. */
+interface Due {
+  readonly at: number
+  readonly row: Kept
+  heapIndex: number
+}
+
+/** One domain: today one repository with its runs. */
+export interface Shelf {
+  readonly domain: string
+  repository: RepositoryRow | undefined
+  readonly runs: Map<RunKey, Kept>
+  /** Entries that are not parked. */
+  readonly queue: BinaryHeap<Kept>
+  readonly due: BinaryHeap<Due>
+  /** Rows of holders that died, not settled yet. */
+  abandoned: Kept[]
+  guard: Guard
+  sweptUntil: number
+  readonly section: MemorySection
+}
+
+interface Holder {
+  readonly holder: HolderId
+  readonly ttlMs: number
+  expiresAt: number
+  dead: boolean
+  epoch: number
+  /** Its rows were put on their shelves' lists of abandoned ones. */
+  collected: boolean
+}
+
+/** Hears of the events that others on this store brought about. */
+export interface Listener {
+  readonly owner: object
+  hear(event: StoreEvent): void
+}
+
+/** The slots of one process. Drivers that are given the same store share them; it lives as long as somebody refers to it. */
+export class MemoryStore {
+  readonly shelves = new Map<string, Shelf>()
+  readonly holders = new Map<HolderId, Holder>()
+  readonly listeners = new Set<Listener>()
+  /** Tokens of removed repositories are never granted again. */
+  tokenFloor = 0
+  readonly #maxRecords: number
+  readonly #records: (Kept | undefined)[] = []
+  #ended = 0
+  #nextExpiry = Number.POSITIVE_INFINITY
+
+  /** @param maxRecords how many ended runs are remembered; older ones are forgotten first */
+  constructor(maxRecords: number) {
+    this.#maxRecords = maxRecords
+  }
+
+  shelf(domain: string): Shelf {
+    let shelf = this.shelves.get(domain)
+    if (shelf === undefined) {
+      const made: Omit<Shelf, 'section'> = {
+        domain,
+        repository: undefined,
+        runs: new Map(),
+        queue: new BinaryHeap((a, b) => queueOrder(a, b) < 0),
+        due: new BinaryHeap((a, b) => a.at < b.at),
+        abandoned: [],
+        guard: { watchedUntil: 0, backlog: false },
+        sweptUntil: 0,
+      }
+      shelf = Object.assign(made, { section: new MemorySection(this, made as Shelf) })
+      this.shelves.set(domain, shelf)
+    }
+    return shelf
+  }
+
+  shelfOf(repository: RepositoryKey): Shelf | undefined {
+    return this.shelves.get(repository)
+  }
+
+  /** Remembers an ended run, and forgets the oldest when there are too many. */
+  remember(row: Kept): void {
+    row.recordNumber = ++this.#ended
+    const at = this.#ended % this.#maxRecords
+    const oldest = this.#records[at]
+    this.#records[at] = row
+    if (
+      oldest !== undefined &&
+      oldest.phase === 'record' &&
+      oldest.recordNumber === this.#ended - this.#maxRecords
+    )
+      this.forget(oldest)
+  }
+
+  forget(row: Kept): void {
+    const shelf = this.shelves.get(row.repository)
+    if (shelf?.runs.get(row.run) === row) shelf.runs.delete(row.run)
+  }
+
+  /** Forgets records past their time, oldest first. */
+  forgetRecords(now: number, budget: number): void {
+    for (
+      let number = Math.max(1, this.#ended - this.#maxRecords + 1), left = budget;
+      number <= this.#ended && left > 0;
+      number++
+    ) {
+      const at = number % this.#maxRecords
+      const row = this.#records[at]
+      if (row === undefined) continue
+      const current = row.phase === 'record' && row.recordNumber === number
+      if (current && (row.dueAt ?? 0) > now) return
+      this.#records[at] = undefined
+      if (current) this.forget(row)
+      left--
+    }
+  }
+
+  openHolder(holder: HolderId, ttlMs: number, now: number): void {
+    const expiresAt = now + ttlMs
+    this.holders.set(holder, { holder, ttlMs, expiresAt, dead: false, epoch: 0, collected: false })
+    this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt)
+  }
+
+  bury(holder: Holder): void {
+    holder.dead = true
+    this.#collect(holder)
+  }
+
+  /** Puts the rows of holders that are overdue by now on their shelves' lists. Cheap while none is. */
+  collectOverdue(now: number): void {
+    if (now < this.#nextExpiry) return
+    let next = Number.POSITIVE_INFINITY
+    for (const holder of this.holders.values()) {
+      if (isAlive(holder, now)) next = Math.min(next, holder.expiresAt)
+      else this.#collect(holder)
+    }
+    this.#nextExpiry = next
+  }
+
+  /** The death of a holder is rare, so its rows are looked for then and not tracked all the time. */
+  #collect(holder: Holder): void {
+    if (holder.collected) return
+    holder.collected = true
+    for (const shelf of this.shelves.values())
+      for (const row of shelf.runs.values())
+        if (row.holder === holder.holder && (row.phase === 'waiting' || isSlot(row.phase)))
+          shelf.abandoned.push(row)
+  }
+
+  /** Forgets dead holders once their rows are settled. */
+  forgetHolders(): void {
+    const named = new Set<HolderId>()
+    for (const shelf of this.shelves.values())
+      for (const row of shelf.abandoned) if (row.holder !== undefined) named.add(row.holder)
+    for (const holder of this.holders.values())
+      if (holder.dead && holder.collected && !named.has(holder.holder)) this.holders.delete(holder.holder)
+  }
+
+  /** Whether a domain needs a decision although nobody asks. */
+  needsDecision(shelf: Shelf, now: number): boolean {
+    const { repository } = shelf
+    if (
+      shelf.guard.backlog ||
+      shelf.abandoned.length > 0 ||
+      (shelf.due.peek()?.at ?? Number.POSITIVE_INFINITY) <= now
+    )
+      return true
+    return repository?.status === 'removed' && (repository.dueAt ?? 0) <= now
+  }
+
+  tell(from: object, events: readonly StoreEvent[]): void {
+    for (const listener of this.listeners)
+      if (listener.owner !== from) for (const event of events) listener.hear(event)
+  }
+}
+
+/** Makes a store for several drivers of one process to share. */
+export function memoryStore(options: { readonly maxRecords?: number } = {}): MemoryStore {
+  return new MemoryStore(options.maxRecords ?? DEFAULT_MAX_RECORDS)
+}
+
+/** Ended runs remembered by default: about 5 MB. */
+export const DEFAULT_MAX_RECORDS = 10_000

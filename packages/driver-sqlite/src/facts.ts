@@ -1,0 +1,72 @@
+import { type DomainBatch, type Facts, type HolderId, type HolderRow, queueOrder, type RepositoryRow, type RunRow, sectionRequest } from '@slotkeeper/core/driver'
+import type { Store } from './store.ts'
+
+const NO_GUARD = Object.freeze({ watchedUntil: 0, backlog: false })
+const NO_ROWS: readonly RunRow[] = Object.freeze([])
+
+/** Loads what a decision needs of one domain. Runs inside a write transaction. */
+export function loadFacts(store: Store, batch: DomainBatch, budget: number): Facts {
+  const { mirror } = store
+  const request = sectionRequest(batch, budget)
+  // Processes read the uptime a hair apart.
+  let now = store.now()
+  for (const key of request.repositories) now = Math.max(now, mirror.repository(key).committedAt)
+  const wall = store.wall()
+  const repositories: RepositoryRow[] = []
+  const holders = new Map<HolderId, HolderRow>()
+  let overdue = NO_ROWS
+  let heads = NO_ROWS
+
+  for (const key of request.repositories) {
+    const { row } = mirror.repository(key)
+    if (row === undefined) continue
+    repositories.push({ ...row, numbers: row.numbers.slice() })
+    overdue = join(overdue, loadOverdue(store, row, now, request.overdue + 1))
+    if (row.waiting > 0) heads = join(heads, store.sql.heads.all(key, request.heads + 1).map(cells => mirror.keep(cells)))
+  }
+  if (repositories.length > 1) heads = [...heads].sort(queueOrder)
+
+  const runs: RunRow[] = []
+  for (const { repository, run } of request.runs) {
+    const row = mirror.run(repository, run)
+    if (row !== undefined) runs.push(row)
+  }
+  const know = (id: HolderId | undefined) => {
+    if (id === undefined || holders.has(id)) return
+    const holder = mirror.holder(id)
+    if (holder !== undefined) holders.set(id, holder)
+  }
+  for (const id of request.holders) know(id)
+  for (const row of runs) know(row.holder)
+  for (const row of overdue) know(row.holder)
+  for (const row of heads) know(row.holder)
+
+  return {
+    domain: batch.domain,
+    now,
+    wall,
+    tokenFloor: store.tokenFloor(wall),
+    guard: mirror.guard(batch.domain) ?? NO_GUARD,
+    repositories,
+    runs,
+    holders: [...holders.values()],
+    overdue: overdue.length > request.overdue ? overdue.slice(0, request.overdue) : overdue,
+    overdueCut: overdue.length > request.overdue,
+    heads: heads.length > request.heads ? heads.slice(0, request.heads) : heads,
+    headsCut: heads.length > request.heads,
+  }
+}
+
+function loadOverdue(store: Store, row: RepositoryRow, now: number, limit: number): readonly RunRow[] {
+  const { mirror, sql } = store
+  const { repository } = row
+  if (row.status === 'removing') return sql.any.all(repository, limit).map(cells => mirror.keep(cells))
+  if (row.live === 0 && row.waiting === 0) return NO_ROWS
+  const due = mirror.firstDue(mirror.repository(repository), repository) <= now ? sql.due.all(repository, now, limit) : []
+  const abandoned = mirror.anyGone(now) ? sql.abandoned.all({ repository, now, limit }) : []
+  return due.length + abandoned.length === 0 ? NO_ROWS : [...due, ...abandoned].map(cells => mirror.keep(cells))
+}
+
+function join(a: readonly RunRow[], b: readonly RunRow[]): readonly RunRow[] {
+  return a.length === 0 ? b : [...a, ...b]
+}

@@ -1,0 +1,29 @@
+import { type HolderId, HolderLostError, type HolderTerm } from '@slotkeeper/core/driver'
+import type { Store } from './store.ts'
+
+/** Each of these runs in a write transaction of its own. */
+
+export function openHolder(store: Store, holder: HolderId, ttlMs: number): HolderTerm {
+  const now = store.now()
+  store.sql.openHolder.run(holder, ttlMs, now + ttlMs)
+  store.mirror.forgetHolders()
+  return { now, ttlMs, epoch: 0, sweep: needsSweep(store, now) }
+}
+
+/** @throws HolderLostError for a holder that is dead, overdue or unknown */
+export function heartbeat(store: Store, holder: HolderId): HolderTerm {
+  const now = store.now()
+  const cells = store.sql.heartbeat.get(now, holder, now)
+  if (cells === undefined) throw new HolderLostError(holder)
+  store.mirror.forgetHolders()
+  return { now, ttlMs: cells[0] as number, epoch: cells[1] as number, sweep: needsSweep(store, now) }
+}
+
+export function closeHolder(store: Store, holder: HolderId): void {
+  store.sql.closeHolder.run(holder)
+  store.mirror.forgetHolders()
+}
+
+function needsSweep(store: Store, now: number): boolean {
+  return store.sql.overdueWork.get({ now }) === 1
+}

@@ -1,0 +1,2 @@
+export type { SqliteDriverOptions } from './options.ts'
+export { sqliteDriver } from './sqlite-driver.ts'

@@ -1,0 +1,99 @@
+/** `slot`, big-endian: SQLite's own place for telling one program's files from another's. */
+export const APPLICATION_ID = 0x736c6f74
+/** The layout below. A file with a higher one was written by a newer release. */
+export const SCHEMA_VERSION = 1
+
+/**
+ * The rows of `@slotkeeper/core/driver`, one table each. Keys compare byte by byte (SQLite's BINARY). Times are store time in ms,
+ * those that end in `_at` of an attempt wall time. The partial indexes are what makes every question cost the rows it returns.
+ */
+export const SCHEMA = `
+CREATE TABLE meta (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  boot TEXT NOT NULL,            -- the boot that uptimes belong to
+  base REAL NOT NULL,            -- store time = base + uptime
+  latest REAL NOT NULL,          -- store time got so far at least; rows may tell of later ones
+  token_floor INTEGER NOT NULL   -- the highest token of any repository that was removed
+) STRICT;
+
+CREATE TABLE holder (
+  holder TEXT PRIMARY KEY,
+  ttl_ms REAL NOT NULL,
+  expires_at REAL NOT NULL,
+  dead INTEGER NOT NULL,
+  epoch INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX holder_expiry ON holder (dead, expires_at);
+
+CREATE TABLE domain (
+  domain TEXT PRIMARY KEY,
+  watched_until REAL NOT NULL,
+  backlog INTEGER NOT NULL,
+  swept_until REAL NOT NULL      -- somebody takes care of it until then
+) STRICT, WITHOUT ROWID;
+CREATE INDEX domain_backlog ON domain (swept_until) WHERE backlog = 1;
+
+CREATE TABLE repository (
+  repository TEXT PRIMARY KEY,
+  domain TEXT NOT NULL,
+  status TEXT NOT NULL,
+  state TEXT NOT NULL,
+  local TEXT,                    -- JSON
+  global TEXT,                   -- JSON
+  removed_uids TEXT NOT NULL,    -- JSON
+  last_token INTEGER NOT NULL,
+  last_sequence INTEGER NOT NULL,
+  live INTEGER NOT NULL,
+  reserved INTEGER NOT NULL,
+  orphaned INTEGER NOT NULL,
+  waiting INTEGER NOT NULL,
+  parked INTEGER NOT NULL,
+  numbers BLOB NOT NULL,         -- 32-bit words, little-endian
+  due_at REAL,
+  committed_at REAL NOT NULL     -- store time of the last commit that changed it
+) STRICT, WITHOUT ROWID;
+CREATE INDEX repository_due ON repository (due_at) WHERE due_at IS NOT NULL;
+
+CREATE TABLE run (
+  repository TEXT NOT NULL,
+  run TEXT NOT NULL,
+  phase TEXT NOT NULL,
+  run_uid TEXT,
+  ticket TEXT NOT NULL,
+  granted_to TEXT,
+  durable INTEGER NOT NULL,
+  holder TEXT,
+  priority REAL NOT NULL,
+  sequence INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  meta TEXT,                     -- JSON
+  due_at REAL,
+  hold_until REAL,
+  max_hold_ms REAL NOT NULL,
+  claim_timeout_ms REAL NOT NULL,
+  lease_ttl_ms REAL NOT NULL,
+  parks INTEGER NOT NULL,
+  state TEXT,
+  queued_at REAL,
+  acquired_at REAL,
+  started_at REAL,
+  ended_at REAL,
+  ending TEXT,
+  ended_by TEXT,
+  successor TEXT,
+  PRIMARY KEY (repository, run)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX run_queue ON run (repository, priority DESC, sequence) WHERE phase = 'waiting' AND due_at IS NULL;
+CREATE INDEX run_parked ON run (repository, priority DESC, sequence) WHERE phase = 'waiting' AND due_at IS NOT NULL;
+CREATE INDEX run_holder ON run (holder, repository, phase) WHERE holder IS NOT NULL;
+CREATE INDEX run_due ON run (repository, due_at) WHERE due_at IS NOT NULL AND phase <> 'record';
+CREATE INDEX run_any_due ON run (due_at) WHERE due_at IS NOT NULL AND phase <> 'record';
+CREATE INDEX run_record ON run (due_at) WHERE phase = 'record';
+
+CREATE TABLE event (
+  id INTEGER PRIMARY KEY,        -- without gaps: the newest row is never deleted, so no id comes twice
+  origin TEXT NOT NULL,          -- the driver that wrote it, which has its events already
+  events TEXT NOT NULL           -- JSON, those of one commit
+) STRICT;
+`

@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
+import {
+  type Decide,
+  type DomainBatch,
+  type Driver,
+  type Health,
+  type HolderId,
+  type HolderTerm,
+  InternalError,
+  type Manifest,
+  ManagerClosedError,
+  type Query,
+  type Snapshot,
+  type Sweep,
+  type WatchEvent,
+  type WatchOptions,
+} from '@slotkeeper/core/driver'
+import { Bell } from './bell.ts'
+import { toFailure } from './failure.ts'
+import { closeHolder, heartbeat, openHolder } from './holders.ts'
+import { openStore } from './open-store.ts'
+import { type Settled, type SqliteDriverOptions, settleOptions } from './options.ts'
+import { readSnapshot } from './read-snapshot.ts'
+import type { Store } from './store.ts'
+import { sweepStore } from './sweep.ts'
+import { transactNow } from './transact.ts'
+import { Turns } from './turns.ts'
+import { Watchers } from './watchers.ts'
+
+const MANIFEST: Manifest = Object.freeze({
+  scope: 'host',
+  synchronous: false,
+  wakes: 'push',
+  minimumTtlMs: 500,
+  budget: 512,
+  backstopMs: 5000,
+})
+
+const DONE = Promise.resolve()
+
+/**
+ * Makes the driver of one SQLite file, which the processes of one machine share: durable, without a server. Nothing is opened, and
+ * better-sqlite3 is not loaded, before the Manager opens the driver.
+ * @throws SlotkeeperError `SLOTKEEPER_INVALID_ARGUMENT` for an option that cannot be meant
+ * @example
+ * const manager = new Manager({ driver: sqliteDriver({ path: '/var/lib/acme/slots.db' }) })
+ */
+export function sqliteDriver(options: SqliteDriverOptions): Driver {
+  return new SqliteDriver(settleOptions(options))
+}
+
+interface Open {
+  readonly store: Store
+  readonly bell: Bell
+  readonly watchers: Watchers
+}
+
+class SqliteDriver implements Driver {
+  readonly name = 'sqlite'
+  readonly manifest = MANIFEST
+  readonly #options: Settled
+  readonly #turns: Turns
+  /** Tells this driver's events from those of others on the same file. */
+  readonly #origin = randomUUID()
+  readonly #fail = (error: unknown) => toFailure(error, this.#options.path)
+  #opened: Open | undefined
+  #closed = false
+
+  constructor(options: Settled) {
+    this.#options = options
+    this.#turns = new Turns({ path: options.path, lockTimeoutMs: options.lockTimeoutMs, fail: this.#fail })
+  }
+
+  async open({ schema }: { readonly schema: 'migrate' | 'check' }, signal?: AbortSignal): Promise<void> {
+    if (this.#closed) throw closed()
+    try {
+      const store = await openStore(this.#options, schema, this.#turns, signal)
+      const bell = new Bell(store.path)
+      this.#opened = { store, bell, watchers: new Watchers(store, bell, this.#origin) }
+    } catch (error) {
+      throw this.#fail(error)
+    }
+    if (this.#closed) await this.close()
+  }
+
+  transact(batch: readonly DomainBatch[], decide: Decide, signal?: AbortSignal): Promise<void> {
+    try {
+      const { store, bell } = this.#get()
+      const deciding = { store, decide, budget: MANIFEST.budget, origin: this.#origin, fail: this.#fail, ring: () => bell.ring() }
+      return this.#turns.take(() => transactNow(deciding, batch), signal) ?? DONE
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async read(query: Query, signal?: AbortSignal): Promise<Snapshot> {
+    return this.#turns.take(() => readSnapshot(this.#get().store, query), signal)
+  }
+
+  async openHolder(holder: HolderId, ttlMs: number, signal?: AbortSignal): Promise<HolderTerm> {
+    return this.#write(store => openHolder(store, holder, ttlMs), signal)
+  }
+
+  async heartbeat(holder: HolderId, signal?: AbortSignal): Promise<HolderTerm> {
+    return this.#write(store => heartbeat(store, holder), signal)
+  }
+
+  async closeHolder(holder: HolderId, signal?: AbortSignal): Promise<void> {
+    return this.#write(store => closeHolder(store, holder), signal)
+  }
+
+  async sweep(budget: number, signal?: AbortSignal): Promise<Sweep> {
+    return this.#write(store => sweepStore(store, budget), signal)
+  }
+
+  async *watch(options: WatchOptions): AsyncGenerator<WatchEvent, void> {
+    if (options.signal.aborted) return
+    yield* this.#get().watchers.add(options)
+  }
+
+  async health(signal?: AbortSignal): Promise<Health> {
+    const { store, bell } = this.#get()
+    const version = await this.#turns.take(() => store.read(() => store.db.prepare('SELECT sqlite_version()').pluck().get()), signal)
+    const journal = store.db.pragma('journal_mode', { simple: true })
+    const wakes = bell.refusal === undefined ? 'woken by a watched file' : `looking every 200 ms, since the system refuses to watch a file (${bell.refusal})`
+    return { ok: true, detail: `SQLite ${version}, journal mode ${journal}, synchronous ${this.#options.synchronous}, ${wakes}` }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#turns.close()
+    const opened = this.#opened
+    this.#opened = undefined
+    if (opened === undefined) return
+    opened.watchers.close()
+    opened.bell.close()
+    opened.store.db.close()
+    // What was told to end settles before whoever closes goes on.
+    await setImmediate()
+  }
+
+  #write<T>(work: (store: Store) => T, signal: AbortSignal | undefined): T | Promise<T> {
+    const { store } = this.#get()
+    return this.#turns.take(() => store.write(() => work(store)), signal)
+  }
+
+  #get(): Open {
+    if (this.#opened !== undefined) return this.#opened
+    throw this.#closed ? closed() : new InternalError('The SQLite driver was used before it was opened.')
+  }
+}
+
+function closed(): ManagerClosedError {
+  return new ManagerClosedError('The SQLite driver is closed. Make a new one to go on.')
+}

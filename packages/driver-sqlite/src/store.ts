@@ -1,0 +1,77 @@
+import type { Database } from 'better-sqlite3'
+import type { Clock } from '@slotkeeper/core/driver'
+import { Mirror } from './mirror.ts'
+import { prepareStatements, type Statements } from './sql.ts'
+import type { UptimeClock } from './uptime-clock.ts'
+
+/** A clock that a person set so far ahead must not use up the tokens there are. */
+const HIGHEST_WALL_FLOOR = 2 ** 53 - 2 ** 40
+
+/** The open file: its statements, its time, its transactions. */
+export class Store {
+  /** As the system knows it, links resolved. */
+  readonly path: string
+  readonly db: Database
+  readonly sql: Statements
+  readonly mirror: Mirror
+  readonly #uptime: UptimeClock
+  readonly #clock: Clock
+  /** Store time when the machine started. */
+  readonly #base: number
+
+  constructor(open: { path: string; db: Database; base: number; uptime: UptimeClock; clock: Clock }) {
+    this.path = open.path
+    this.db = open.db
+    this.sql = prepareStatements(open.db)
+    this.mirror = new Mirror(this.sql)
+    this.#base = open.base
+    this.#uptime = open.uptime
+    this.#clock = open.clock
+  }
+
+  /** Store time. Inside a write transaction it is read after the lock, so that no commit before it has a later one. */
+  now(): number {
+    return Math.floor(this.#base + this.#uptime.now())
+  }
+
+  /** For people. */
+  wall(): number {
+    return this.#clock.wall()
+  }
+
+  /** Every new token is above this. The wall clock's part outlives a restored backup. */
+  tokenFloor(wall: number): number {
+    const micros = wall * 1000
+    return Math.max(this.mirror.tokenFloor, micros <= HIGHEST_WALL_FLOOR ? Math.floor(micros) : 0)
+  }
+
+  /** Runs `work` while nobody else can write; throws busy at once, or within the busy timeout, when somebody does. */
+  write<T>(work: () => T): T {
+    this.sql.beginWrite.run()
+    try {
+      this.mirror.refresh()
+      const result = work()
+      this.sql.commit.run()
+      return result
+    } catch (error) {
+      this.mirror.forget()
+      this.#rollBack()
+      throw error
+    }
+  }
+
+  /** Runs `work` on one moment of the file, without holding up anybody. */
+  read<T>(work: () => T): T {
+    this.sql.beginRead.run()
+    try {
+      return work()
+    } finally {
+      this.#rollBack()
+    }
+  }
+
+  #rollBack(): void {
+    // After a full disk or an I/O error SQLite has rolled back by itself.
+    if (this.db.inTransaction) this.sql.rollback.run()
+  }
+}

@@ -1,0 +1,87 @@
+import { type Decide, type Decision, type DomainBatch, RecordedSection, type SlotkeeperError, type StoreEvent } from '@slotkeeper/core/driver'
+import { applyChanges } from './apply-changes.ts'
+import { isBusy } from './failure.ts'
+import { loadFacts } from './facts.ts'
+import type { Store } from './store.ts'
+
+/** Commits behind the newest one whose events are kept; deleted in steps. */
+const KEPT_EVENTS = 4096
+const PRUNE_STEP = 256
+
+/** What `transactNow` needs besides the store. */
+export interface Deciding {
+  readonly store: Store
+  readonly decide: Decide
+  readonly budget: number
+  /** Written beside events, so that this driver does not hear its own. */
+  readonly origin: string
+  readonly fail: (error: unknown) => SlotkeeperError
+  /** Rings the bell of other processes. */
+  readonly ring: () => void
+}
+
+interface Decided {
+  readonly decision: Decision
+  readonly events: readonly StoreEvent[]
+}
+
+/**
+ * Decides all domains in one commit. When something fails, it is undone and every domain is decided in a commit of its own, so that
+ * only the one that failed has its error.
+ * @throws what SQLite says of a locked file, when nothing was tried
+ */
+export function transactNow(deciding: Deciding, batches: readonly DomainBatch[]): void {
+  try {
+    commit(deciding, batches)
+  } catch (error) {
+    if (isBusy(error)) throw error
+    if (batches.length === 1) fail(deciding, batches[0] as DomainBatch, error)
+    else for (const batch of batches) commitAlone(deciding, batch)
+  }
+}
+
+function commitAlone(deciding: Deciding, batch: DomainBatch): void {
+  try {
+    commit(deciding, [batch])
+  } catch (error) {
+    fail(deciding, batch, error)
+  }
+}
+
+function fail(deciding: Deciding, batch: DomainBatch, error: unknown): void {
+  batch.error = deciding.fail(error)
+}
+
+function commit(deciding: Deciding, batches: readonly DomainBatch[]): void {
+  const { store } = deciding
+  const decided: Decided[] = []
+  const told: StoreEvent[] = []
+  store.write(() => {
+    for (const batch of batches) decided.push(decideOne(deciding, batch, told))
+    if (told.length > 0) writeEvents(deciding, told)
+  })
+  // Only what is committed is told.
+  for (let i = 0; i < batches.length; i++) {
+    const batch = batches[i] as DomainBatch
+    const { decision, events } = decided[i] as Decided
+    batch.decision = decision
+    batch.events = events
+  }
+  if (told.length > 0) deciding.ring()
+}
+
+function decideOne(deciding: Deciding, batch: DomainBatch, told: StoreEvent[]): Decided {
+  const { store, decide, budget } = deciding
+  const facts = loadFacts(store, batch, budget)
+  const section = new RecordedSection(facts, { budget, by: batch.by })
+  const decision = decide(section, batch.commands)
+  const changes = section.changes()
+  if (!changes.empty) applyChanges(store, batch.domain, facts.now, changes)
+  if (changes.notify) for (const event of changes.events) told.push(event)
+  return { decision, events: changes.events }
+}
+
+function writeEvents({ store, origin }: Deciding, events: readonly StoreEvent[]): void {
+  const id = Number(store.sql.addEvents.run(origin, JSON.stringify(events)).lastInsertRowid)
+  if (id % PRUNE_STEP === 0) store.sql.pruneEvents.run(id - KEPT_EVENTS)
+}

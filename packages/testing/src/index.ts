@@ -1,0 +1,15 @@
+/**
+ * For tests of code that uses Slotkeeper: drivers that fail on demand, and histories with an independent judge.
+ * @packageDocumentation
+ */
+export {
+  type FaultOptions,
+  type FaultyCall,
+  FaultyDriver,
+  type FaultyDriverOptions,
+  faultyDriver,
+} from './faults/faulty-driver.ts'
+export type * from './history/entries.ts'
+export { History } from './history/history.ts'
+export { judge, type Violation } from './history/judge.ts'
+export { type FakeClock, fakeClock } from './fake-clock.ts'

@@ -1,0 +1,58 @@
+// npm run check [-- step ... | --no-test]: everything that a change has to pass, stopping at the first failure.
+import { join } from 'node:path'
+import { checkImports } from './check-imports.mjs'
+import { checkPackages } from './check-packages.mjs'
+import { Failure, mustRun, root, secondsSince } from './run.mjs'
+import { test } from './test.mjs'
+
+const bin = (...path) => join(root, 'node_modules', ...path)
+/** The program that formats and lints. */
+export const biome = bin('@biomejs', 'biome', 'bin', 'biome')
+const eslint = bin('eslint', 'bin', 'eslint.js')
+const tsc = bin('typescript', 'bin', 'tsc')
+const knip = bin('knip', 'bin', 'knip.js')
+
+export async function check(env, args, { build }) {
+  const node = (what, ...command) => mustRun(what, 'node', command, { env })
+  const steps = {
+    format: () => node('The format check', biome, 'check', '--linter-enabled=false'),
+    lint: () => node('Biome', biome, 'lint', '--error-on-warnings'),
+    promises: () => node('ESLint', eslint, '--max-warnings=0', '.'),
+    build,
+    types: async () => {
+      await node('TypeScript', tsc, '-p', '.')
+      await node('TypeScript in scripts', tsc, '-p', 'scripts')
+    },
+    test: async () => {
+      await build()
+      const exitCode = await test(env, [])
+      if (exitCode !== 0) throw new Failure('Tests failed.', exitCode)
+    },
+    unused: () => node('Knip', knip),
+    packages: () => build().then(() => checkPackages(env)),
+    cycles: () => node('Knip', knip, '--cycles'),
+    imports: () => checkImports(),
+  }
+  for (const name of choose(Object.keys(steps), args)) {
+    const start = performance.now()
+    try {
+      await steps[name]()
+    } catch (error) {
+      if (error instanceof Failure) error.message += `\n\n${name}: FAILED after ${secondsSince(start)}`
+      throw error
+    }
+    console.log(`${name}: ok in ${secondsSince(start)}`)
+  }
+}
+
+function choose(names, args) {
+  const chosen = args.filter((arg) => arg !== '--no-test')
+  const unknown = chosen.find((arg) => !names.includes(arg))
+  if (unknown)
+    throw new Failure(
+      `There is no step ${unknown}. Steps: ${names.join(', ')}; --no-test leaves out test.`,
+      2,
+    )
+  if (chosen.length > 0) return chosen
+  return args.includes('--no-test') ? names.filter((name) => name !== 'test') : names
+}

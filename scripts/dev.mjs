@@ -1,0 +1,54 @@
+// npm run demo | test | check | bench | build | format | pnpm: sets up whatever is missing, then does the work.
+// Needs Node 20 and npm, nothing else. The set-up:
+//   toolchain.mjs   Node and pnpm into .toolchain, then the dependencies
+//   build.mjs       the packages whose inputs have changed since they were built
+//   stamps.mjs      how a step knows that it is done already
+//   setup-lock.mjs  one set-up at a time
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { buildPackages } from './build.mjs'
+import { biome, check } from './check.mjs'
+import { Failure, progress, root, run } from './run.mjs'
+import { withSetupLock } from './setup-lock.mjs'
+import { test } from './test.mjs'
+import { ensureDependencies, ensureNodeAndPnpm, pnpm, toolchainEnv } from './toolchain.mjs'
+
+const commands = {
+  build: () => setUp(3).then(() => 0),
+  test: async (args) => test(await setUp(3), args),
+  check: async (args) => check(await setUp(2), args, { build: () => setUp(3) }),
+  format: async () => node(await setUp(2), [biome, 'check', '--write', '--linter-enabled=false']),
+  demo: (args) => runFile('examples/demo/demo.ts', args, { say: 'There is no demo yet', exitCode: 1 }),
+  bench: (args) => runFile('bench/run.ts', args, { say: 'No benchmark suites exist yet', exitCode: 2 }),
+  pnpm: async (args) => node(await setUp(1), [pnpm, ...args]),
+}
+
+/** Does the set-up as far as needed (1 Node and pnpm, 2 dependencies, 3 build); answers the environment to work in. */
+async function setUp(stages) {
+  await withSetupLock(async (onStart) => {
+    await ensureNodeAndPnpm(onStart)
+    if (stages >= 2) await ensureDependencies(onStart)
+    if (stages >= 3) await progress('Building the packages', () => buildPackages(toolchainEnv(), onStart))
+  })
+  return toolchainEnv()
+}
+
+async function runFile(file, args, missing) {
+  if (!existsSync(join(root, file)))
+    throw new Failure(`${missing.say}: ${file} is missing.`, missing.exitCode)
+  return node(await setUp(3), [file, ...args])
+}
+
+async function node(env, args) {
+  return (await run('node', args, { env })).exitCode
+}
+
+const [name, ...args] = process.argv.slice(2)
+try {
+  if (!Object.hasOwn(commands, name)) throw new Failure(`Commands: ${Object.keys(commands).join(', ')}.`, 2)
+  process.exitCode = await commands[name](args)
+} catch (error) {
+  if (!(error instanceof Failure)) throw error
+  console.error(error.message)
+  process.exitCode = error.exitCode
+}

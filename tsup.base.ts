@@ -1,0 +1,16 @@
+import { defineConfig } from 'tsup'
+
+/** How every package is built: ESM and declarations for Node 20, with source maps, not minified. */
+export function library(entry: string[]) {
+  return defineConfig({
+    entry,
+    format: 'esm',
+    target: 'node20',
+    platform: 'node',
+    dts: { compilerOptions: { paths: {}, noEmit: false } }, // siblings by their built declarations, as a user gets them
+    sourcemap: true,
+    clean: true,
+    minify: false,
+    splitting: true,
+  })
+}

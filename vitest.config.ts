@@ -1,0 +1,46 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const folder = fileURLToPath(new URL('./packages', import.meta.url))
+const packages = readdirSync(folder).filter((name) => existsSync(`${folder}/${name}/package.json`))
+
+interface Manifest {
+  name: string
+  exports: Record<string, string | { default: string }>
+}
+
+/** Tests run on sources: `@slotkeeper/core/driver` is `packages/core/src/driver-entry.ts`, and so for every exported entry. */
+const alias = packages.flatMap((name) => {
+  const manifest = JSON.parse(readFileSync(`${folder}/${name}/package.json`, 'utf8')) as Manifest
+  return Object.entries(manifest.exports).flatMap(([entry, target]) => {
+    if (typeof target === 'string') return []
+    const source = target.default.replace('./dist/', 'src/').replace(/\.js$/, '.ts')
+    return [
+      { find: new RegExp(`^${manifest.name}${entry.slice(1)}$`), replacement: `${folder}/${name}/${source}` },
+    ]
+  })
+})
+
+export default defineConfig({
+  test: {
+    projects: packages.map((name) => ({
+      resolve: { alias },
+      test: {
+        name,
+        root: `${folder}/${name}`,
+        include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+        // Child processes, one per file: a test may stop, signal or block its own, and what it leaves behind ends with it.
+        pool: 'forks',
+        restoreMocks: true,
+        unstubEnvs: true,
+        testTimeout: 20_000,
+        hookTimeout: 20_000,
+      },
+    })),
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    retry: 0,
+    coverage: { provider: 'v8', include: ['packages/*/src/**'], reporter: ['text-summary', 'html'] },
+  },
+})
