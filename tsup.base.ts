@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs'
 import { defineConfig } from 'tsup'
 
 /** How every package is built: ESM and declarations for Node 20, with source maps, not minified. */
 export function library(entry: string[]) {
+  const missing = entry.find((file) => !existsSync(file)) // tsup would build the others and say nothing
+  if (missing) throw new Error(`The entry ${missing} is missing.`)
   return defineConfig({
     entry,
     format: 'esm',

@@ -1,5 +1,5 @@
 import { type ErrorCode, isSlotkeeperError } from '@slotkeeper/core'
-import { UsageError } from './usage-error.ts'
+import { ExitError } from './exit-error.ts'
 
 /** What the command answers when it is not the child's own code. The numbers never change inside a major version. */
 export const EXIT = Object.freeze({
@@ -35,6 +35,6 @@ const CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
 
 /** The exit code that an error stands for. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof UsageError) return error.exitCode
+  if (error instanceof ExitError) return error.exitCode
   return (isSlotkeeperError(error) ? CODES[error.code] : undefined) ?? EXIT.usage
 }

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { Socket } from 'node:net'
 import { type Deadline, leftMs } from './supervision/deadline.ts'
 import { listen, type Order, type Report, send } from './supervision/messages.ts'
-import { endGroup, isGroupGone, signalGroup } from './supervision/process-group.ts'
+import { countdown, endGroup, isGroupGone, signalGroup } from './supervision/process-group.ts'
 
 /** Timers sleep while the machine does, so the clocks are looked at this often. */
 const LOOK_MS = 200
@@ -13,7 +13,17 @@ const GRACE_MS = 5000
 /** What a command leaves in its group has so long to end by itself, as `tee` of a process substitution does. */
 const LINGER_MS = 1000
 /** Only SIGKILL ends the one process that is sure to end the command. */
-const IGNORED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU'] as const
+const IGNORED = [
+  'SIGINT',
+  'SIGTERM',
+  'SIGHUP',
+  'SIGQUIT',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGTSTP',
+  'SIGTTIN',
+  'SIGTTOU',
+] as const
 
 type Exit = Pick<Extract<Report, { kind: 'over' }>, 'exitCode' | 'signal'>
 
@@ -45,10 +55,13 @@ function obey(order: Order): void {
 }
 
 function start({ command, args, env }: Extract<Order, { kind: 'start' }>): void {
-  if (leftMs(deadline) <= graceMs) return send(wrapper, { kind: 'over', exitCode: null, signal: null, ended: true })
+  if (isLeaseLost || leftMs(deadline) <= graceMs)
+    return send(wrapper, { kind: 'over', exitCode: null, signal: null, ended: true })
   // Detached: a session and process group of its own, from before the command's first instruction on.
   const child = spawn(command, args, { detached: true, stdio: 'inherit', env })
-  child.once('error', ({ code = '', message }: NodeJS.ErrnoException) => send(wrapper, { kind: 'not-started', code, message }))
+  child.once('error', ({ code = '', message }: NodeJS.ErrnoException) =>
+    send(wrapper, { kind: 'not-started', code, message }),
+  )
   if (child.pid === undefined) return
   group = child.pid
   exited = new Promise((resolve) => child.once('exit', (exitCode, signal) => resolve({ exitCode, signal })))
@@ -72,7 +85,7 @@ function watch(): void {
 /** What is left of the group when the command itself has ended would go on without a slot. */
 async function linger(): Promise<void> {
   if (group === undefined || killAt !== Number.POSITIVE_INFINITY) return
-  if (await isGroupGone(group, LINGER_MS)) await over()
+  if (await isGroupGone(group, countdown(LINGER_MS))) await over()
   else end(GRACE_MS)
 }
 

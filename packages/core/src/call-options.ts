@@ -30,6 +30,7 @@ export function within<T>(
   limits: { clock: Clock; ms: number; expired: () => unknown; signals: readonly (AbortSignal | undefined)[] },
 ): Promise<T> {
   const { clock, ms, expired, signals } = limits
+  promise.catch(() => {})
   return new Promise<T>((resolve, reject) => {
     const undo: Cancel[] = []
     const finish = (settle: () => void) => {

@@ -56,22 +56,20 @@ export interface AcquireCommand extends Base, Timed {
 }
 /** Why nothing was granted or enqueued. */
 export type Refusal = 'limit' | 'queue' | 'paused' | 'draining' | 'removed' | 'finished' | 'absent'
+/**
+ * A row that the command led to. `sequence` names the attempt, for the row itself may go on to another one in the same batch.
+ * `replaced`: the ticket of an older wait of the same Manager that this one took over.
+ */
+interface Given {
+  readonly row: RunRow
+  readonly sequence: number
+  readonly replaced: string | undefined
+}
 export type AcquireResult =
-  | {
-      readonly kind: 'granted'
-      readonly row: RunRow
-      readonly again: boolean
-      readonly replaced?: string | undefined
-    }
+  | (Given & { readonly kind: 'granted'; readonly again: boolean })
+  | (Given & { readonly kind: 'waiting'; readonly place: Place })
   /** A newer wait of the same Manager took over its place. */
   | { readonly kind: 'superseded' }
-  /** `replaced`: the ticket of an older wait of the same Manager that this one took over. */
-  | {
-      readonly kind: 'waiting'
-      readonly row: RunRow
-      readonly place: Place
-      readonly replaced: string | undefined
-    }
   | { readonly kind: 'already-held'; readonly row: RunRow }
   | { readonly kind: 'refused'; readonly reason: Refusal; readonly running: number; readonly limit: number }
   | HeldElsewhere
@@ -128,7 +126,8 @@ export interface ReleaseCommand extends Base {
   outcome: ReleaseResult | undefined
 }
 export type ReleaseResult =
-  | { readonly kind: 'released'; promoted: readonly RunKey[] }
+  /** `freed`: by this very decision; a command that is asked again reads what it did then. */
+  | { readonly kind: 'released'; readonly freed: boolean; promoted: readonly RunKey[] }
   | { readonly kind: 'already-released' }
   | Lost
 
@@ -140,7 +139,7 @@ export interface FinishCommand extends Base {
   outcome: FinishResult | undefined
 }
 export type FinishResult =
-  /** `freed`: it had a slot. */
+  /** `freed`: this very decision ended a slot of it. */
   | { readonly kind: 'finished'; readonly freed: boolean; successor: RunKey | undefined }
   | { readonly kind: 'already-released' }
 

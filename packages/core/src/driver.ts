@@ -14,6 +14,8 @@ export interface Manifest {
   readonly wakes: 'push' | 'poll'
   /** The shortest holder TTL that the store can keep, in ms. */
   readonly minimumTtlMs: number
+  /** How far store time may lag behind real time in one process more than in another, in ms; 0 where the store has one clock. */
+  readonly clockLagMs: number
   /** How many rows one commit may change; at least 16. */
   readonly budget: number
   /** How often waiters look for themselves although nobody told them, in ms. */

@@ -171,7 +171,7 @@ export class Engine extends StoreCalls implements KeeperHost {
     const outcome: ReleaseResult = answer instanceof Promise ? await answer : answer
     this.metrics.count('slotkeeper_released_total', { driver: this.driver.name })
     this.logger.info({ event: 'released', repository, run: of.run, outcome: outcome.kind }, 'released a slot')
-    return outcome
+    return outcome.kind === 'released' ? { kind: 'released', promoted: outcome.promoted } : outcome
   }
 
   /**

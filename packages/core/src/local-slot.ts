@@ -214,6 +214,7 @@ export class LocalSlot implements Slot {
 
   #holdLeftMs(): number {
     if (this.#dueAt === undefined) return Number.POSITIVE_INFINITY
-    return this.#engine.keeper.untilMs(this.#dueAt) - this.#holdMarginMs
+    const { keeper, driver } = this.#engine
+    return keeper.untilMs(this.#dueAt) - driver.manifest.clockLagMs - this.#holdMarginMs
   }
 }

@@ -89,6 +89,7 @@ export class RecordedSection implements Section {
   readonly now: number
   readonly wall: number
   readonly by: HolderId | undefined
+  readonly clockLagMs: number
   readonly overdueCut: boolean
   readonly headsCut: boolean
   tokenFloor: number
@@ -112,13 +113,17 @@ export class RecordedSection implements Section {
   #guardChanged = false
   #raisedFloor = 0
 
-  constructor(facts: Facts, options: { readonly budget: number; readonly by: HolderId | undefined }) {
+  constructor(
+    facts: Facts,
+    options: { readonly budget: number; readonly by: HolderId | undefined; readonly clockLagMs?: number },
+  ) {
     this.domain = facts.domain
     this.now = facts.now
     this.wall = facts.wall
     this.tokenFloor = facts.tokenFloor
     this.guard = facts.guard
     this.by = options.by
+    this.clockLagMs = options.clockLagMs ?? 0
     this.#budget = options.budget
     this.overdueCut = facts.overdueCut
     this.headsCut = facts.headsCut

@@ -18,6 +18,8 @@ export interface Section {
   readonly domain: string
   /** Store time, the same for the whole decision. */
   readonly now: number
+  /** How far store time may lag behind real time in one process more than in another; added to every due time. */
+  readonly clockLagMs: number
   /** Wall time. */
   readonly wall: number
   /** Every new token is above this: the store-wide removal floor, and a clock or revision that outlives a restored backup. */

@@ -199,7 +199,8 @@ export abstract class StoreCalls implements BatcherHost {
     if ('holder' in command) {
       command.holder = await this.keeper.ensure()
       // Slack, because store time may be told a heartbeat late.
-      command.validUntil = this.keeper.storeNow() + timeoutMs + this.options.holderTtlMs / 3
+      command.validUntil =
+        this.keeper.storeNow() + timeoutMs + this.options.holderTtlMs / 3 + this.driver.manifest.clockLagMs
     }
     await this.#batcher.add(command.repository, command)
   }

@@ -23,6 +23,8 @@ export class Waiter {
   readonly command: AcquireCommand
   readonly promise: Promise<LocalSlot>
   readonly since: number
+  /** Tickets of older waits for the same durable run, which left their places to this one. */
+  readonly inherited: string[] = []
   /** Set while it asks the store; then nobody else needs to look for it. */
   asking = false
   #resolve!: (slot: LocalSlot) => void
@@ -221,11 +223,13 @@ export class WaitRoom {
     switch (result.kind) {
       case 'granted':
         this.#supersede(result.replaced)
+        this.#supersedeOlder(waiter)
         return this.#grant(waiter, result.row)
       case 'waiting':
         // The holder that it was enqueued with may be another than the one that this waiter began with.
         if (!command.durable && result.row.holder !== undefined) command.holder = result.row.holder
-        return this.#supersede(result.replaced)
+        this.#supersede(result.replaced)
+        return this.#supersedeOlder(waiter)
       case 'superseded':
         return this.#supersede(command.ticket)
       case 'already-held':
@@ -255,6 +259,21 @@ export class WaitRoom {
   #supersede(ticket: string | undefined): void {
     const older = ticket === undefined ? undefined : this.#waiters.get(ticket)
     older?.reject(new SupersededError(nameOf(older.command)))
+  }
+
+  /** Of several waits of this Manager for one durable run the newest goes on; the entry keeps the ticket that it was made with. */
+  #supersedeOlder(waiter: Waiter): void {
+    const { command } = waiter
+    if (!command.durable) return
+    const same = [...this.#waiters.values()].filter(
+      ({ command: other }) => other.run === command.run && other.repository === command.repository,
+    )
+    const newest = same.reduce((a, b) => (a.command.ticket > b.command.ticket ? a : b), waiter)
+    for (const older of same) {
+      if (older === newest) continue
+      newest.inherited.push(older.command.ticket, ...older.inherited)
+      this.#supersede(older.command.ticket)
+    }
   }
 
   /** What a row in the store means for the one who waits for it. */
@@ -312,7 +331,7 @@ export class WaitRoom {
   #leave(waiter: Waiter, error: unknown): void {
     const { repository, run, ticket, durable } = waiter.command
     if (!waiter.reject(error)) return
-    this.#engine.withdraw(repository, run, ticket)
+    for (const of of [ticket, ...waiter.inherited]) this.#engine.withdraw(repository, run, of)
     if (durable) this.#engine.logger.debug({ event: 'withdrawn', repository, run }, 'gave up waiting')
   }
 }

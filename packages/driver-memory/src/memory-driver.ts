@@ -36,6 +36,7 @@ const MANIFEST: Manifest = Object.freeze({
   synchronous: true,
   wakes: 'push',
   minimumTtlMs: 1,
+  clockLagMs: 0,
   budget: 10_000,
   backstopMs: 5_000,
 })

@@ -27,6 +27,7 @@ export class MemorySection implements Section {
   readonly domain: string
   readonly overdueCut = false
   readonly headsCut = false
+  readonly clockLagMs = 0
   now = 0
   wall = 0
   left = 0

@@ -41,7 +41,8 @@ export function applyChanges(store: Store, domain: string, now: number, changes:
     mirror.setGuard(domain, { ...changes.guard })
   }
   for (const holder of changes.buried)
-    if (sql.bury.run(holder, now).changes !== 1) throw new InternalError(`Holder ${holder} was to be buried and is not overdue.`)
+    if (sql.bury.run(holder, now).changes !== 1)
+      throw new InternalError(`Holder ${holder} was to be buried and is not overdue.`)
   for (const holder of changes.bumped) sql.bump.run(holder)
   if (changes.buried.length > 0 || changes.bumped.length > 0) mirror.forgetHolders()
 }

@@ -1,4 +1,13 @@
-import { closeSync, constants, type FSWatcher, fchmodSync, openSync, statSync, watch, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  type FSWatcher,
+  fchmodSync,
+  openSync,
+  statSync,
+  watch,
+  writeSync,
+} from 'node:fs'
 
 /** How often a listener looks although nobody rang, with a random part; and where the system gives no watches. */
 const BACKSTOP_MS = 1000
@@ -64,7 +73,7 @@ export class Bell {
     try {
       this.#watcher = watch(this.#path, { persistent: false })
       this.#watcher.on('change', () => this.#listener?.())
-      this.#watcher.on('error', error => this.#refused(error))
+      this.#watcher.on('error', (error) => this.#refused(error))
       this.#refusal = undefined
     } catch (error) {
       // The system's watches are used up (EMFILE, ENOSPC), or somebody deleted the file: looking often does as well.
@@ -80,10 +89,13 @@ export class Bell {
 
   #arm(): void {
     const pause = this.#watcher === undefined ? POLL_MS : BACKSTOP_MS
-    this.#timer = setTimeout(() => {
-      this.#arm()
-      this.#listener?.()
-    }, pause * (0.75 + Math.random() / 2))
+    this.#timer = setTimeout(
+      () => {
+        this.#arm()
+        this.#listener?.()
+      },
+      pause * (0.75 + Math.random() / 2),
+    )
     this.#timer.unref()
   }
 }

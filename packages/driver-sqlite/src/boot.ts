@@ -10,7 +10,8 @@ export function bootId(platform: string = process.platform): string {
   let id = ''
   try {
     if (platform === 'linux') id = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1')
-    else if (platform === 'darwin') id = execFileSync('/usr/sbin/sysctl', ['-n', 'kern.bootsessionuuid'], { encoding: 'latin1' })
+    else if (platform === 'darwin')
+      id = execFileSync('/usr/sbin/sysctl', ['-n', 'kern.bootsessionuuid'], { encoding: 'latin1' })
   } catch (cause) {
     throw unsupported(platform, cause)
   }

@@ -1,4 +1,13 @@
-import { type DomainBatch, type Facts, type HolderId, type HolderRow, queueOrder, type RepositoryRow, type RunRow, sectionRequest } from '@slotkeeper/core/driver'
+import {
+  type DomainBatch,
+  type Facts,
+  type HolderId,
+  type HolderRow,
+  queueOrder,
+  type RepositoryRow,
+  type RunRow,
+  sectionRequest,
+} from '@slotkeeper/core/driver'
 import type { Store } from './store.ts'
 
 const NO_GUARD = Object.freeze({ watchedUntil: 0, backlog: false })
@@ -22,7 +31,11 @@ export function loadFacts(store: Store, batch: DomainBatch, budget: number): Fac
     if (row === undefined) continue
     repositories.push({ ...row, numbers: row.numbers.slice() })
     overdue = join(overdue, loadOverdue(store, row, now, request.overdue + 1))
-    if (row.waiting > 0) heads = join(heads, store.sql.heads.all(key, request.heads + 1).map(cells => mirror.keep(cells)))
+    if (row.waiting > 0)
+      heads = join(
+        heads,
+        store.sql.heads.all(key, request.heads + 1).map((cells) => mirror.keep(cells)),
+      )
   }
   if (repositories.length > 1) heads = [...heads].sort(queueOrder)
 
@@ -60,11 +73,16 @@ export function loadFacts(store: Store, batch: DomainBatch, budget: number): Fac
 function loadOverdue(store: Store, row: RepositoryRow, now: number, limit: number): readonly RunRow[] {
   const { mirror, sql } = store
   const { repository } = row
-  if (row.status === 'removing') return sql.any.all(repository, limit).map(cells => mirror.keep(cells))
+  if (row.status === 'removing') return sql.any.all(repository, limit).map((cells) => mirror.keep(cells))
   if (row.live === 0 && row.waiting === 0) return NO_ROWS
-  const due = mirror.firstDue(mirror.repository(repository), repository) <= now ? sql.due.all(repository, now, limit) : []
+  const due =
+    mirror.firstDue(mirror.repository(repository), repository) <= now
+      ? sql.due.all(repository, now, limit)
+      : []
   const abandoned = mirror.anyGone(now) ? sql.abandoned.all({ repository, now, limit }) : []
-  return due.length + abandoned.length === 0 ? NO_ROWS : [...due, ...abandoned].map(cells => mirror.keep(cells))
+  return due.length + abandoned.length === 0
+    ? NO_ROWS
+    : [...due, ...abandoned].map((cells) => mirror.keep(cells))
 }
 
 function join(a: readonly RunRow[], b: readonly RunRow[]): readonly RunRow[] {

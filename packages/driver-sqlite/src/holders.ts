@@ -4,6 +4,7 @@ import type { Store } from './store.ts'
 /** Each of these runs in a write transaction of its own. */
 
 export function openHolder(store: Store, holder: HolderId, ttlMs: number): HolderTerm {
+  store.mustBeInPlace()
   const now = store.now()
   store.sql.openHolder.run(holder, ttlMs, now + ttlMs)
   store.mirror.forgetHolders()
@@ -12,6 +13,7 @@ export function openHolder(store: Store, holder: HolderId, ttlMs: number): Holde
 
 /** @throws HolderLostError for a holder that is dead, overdue or unknown */
 export function heartbeat(store: Store, holder: HolderId): HolderTerm {
+  store.mustBeInPlace()
   const now = store.now()
   const cells = store.sql.heartbeat.get(now, holder, now)
   if (cells === undefined) throw new HolderLostError(holder)

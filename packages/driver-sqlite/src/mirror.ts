@@ -1,4 +1,12 @@
-import type { Guard, HolderId, HolderRow, RepositoryKey, RepositoryRow, RunKey, RunRow } from '@slotkeeper/core/driver'
+import type {
+  Guard,
+  HolderId,
+  HolderRow,
+  RepositoryKey,
+  RepositoryRow,
+  RunKey,
+  RunRow,
+} from '@slotkeeper/core/driver'
 import { committedAt, repositoryOf } from './repository-columns.ts'
 import { type Cell, runOf } from './run-columns.ts'
 import type { Statements } from './sql.ts'
@@ -42,7 +50,12 @@ export class Mirror {
   /** To be called first in every write transaction. */
   refresh(): void {
     const version = this.#sql.dataVersion.get()
-    if (version === this.#dataVersion && this.#runs <= MOST_RUNS && this.#repositories.size <= MOST_REPOSITORIES) return
+    if (
+      version === this.#dataVersion &&
+      this.#runs <= MOST_RUNS &&
+      this.#repositories.size <= MOST_REPOSITORIES
+    )
+      return
     this.forget()
     this.#dataVersion = version
   }
@@ -101,7 +114,10 @@ export class Mirror {
   /** Whether some holder is dead or overdue, so that its rows may be anywhere. */
   anyGone(now: number): boolean {
     if (this.#firstGone === undefined)
-      this.#firstGone = this.#sql.anyDead.get() === 1 ? 0 : ((this.#sql.firstExpiry.get() as number | null) ?? Number.POSITIVE_INFINITY)
+      this.#firstGone =
+        this.#sql.anyDead.get() === 1
+          ? 0
+          : ((this.#sql.firstExpiry.get() as number | null) ?? Number.POSITIVE_INFINITY)
     return this.#firstGone <= now
   }
 
@@ -109,7 +125,12 @@ export class Mirror {
     let known = this.#repositories.get(key)
     if (known === undefined) {
       const cells = this.#sql.repository.get(key)
-      known = { row: cells && repositoryOf(cells), committedAt: cells === undefined ? 0 : committedAt(cells), runs: new Map(), firstDue: undefined }
+      known = {
+        row: cells && repositoryOf(cells),
+        committedAt: cells === undefined ? 0 : committedAt(cells),
+        runs: new Map(),
+        firstDue: undefined,
+      }
       this.#repositories.set(key, known)
     }
     return known
@@ -142,7 +163,8 @@ export class Mirror {
       if (known.runs.delete(row.run)) this.#runs--
       return
     }
-    if (row.dueAt !== undefined && known.firstDue !== undefined && row.dueAt < known.firstDue) known.firstDue = row.dueAt
+    if (row.dueAt !== undefined && known.firstDue !== undefined && row.dueAt < known.firstDue)
+      known.firstDue = row.dueAt
     if (!known.runs.has(row.run)) this.#runs++
     known.runs.set(row.run, { ...row })
   }
@@ -154,5 +176,10 @@ export class Mirror {
 
 /** A row of `holder`: holder, expires_at, dead, epoch. */
 export function holderOf(cells: readonly Cell[]): HolderRow {
-  return { holder: cells[0] as HolderId, expiresAt: cells[1] as number, dead: cells[2] === 1, epoch: cells[3] as number }
+  return {
+    holder: cells[0] as HolderId,
+    expiresAt: cells[1] as number,
+    dead: cells[2] === 1,
+    epoch: cells[3] as number,
+  }
 }

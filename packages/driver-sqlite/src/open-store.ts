@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs'
-import type { Database } from 'better-sqlite3'
 import { StoreError } from '@slotkeeper/core/driver'
+import type { Database } from 'better-sqlite3'
 import { bootId } from './boot.ts'
 import { identify, identifyUnopened } from './identity.ts'
 import type { Settled } from './options.ts'
@@ -13,8 +13,9 @@ import { UptimeClock } from './uptime-clock.ts'
 
 /** Store time begins here, well above the 0 that stands for `never` in rows. */
 const FIRST_TIME = 1_000_000
-/** The write-ahead log is cut back to this once it was longer. */
-const LOG_BYTES = 16 * 2 ** 20
+/** The write-ahead log goes back into the file at this length, so that a page changed often is written there once. */
+const CHECKPOINT_PAGES = 4000
+const LOG_BYTES = CHECKPOINT_PAGES * 4096
 const CACHE_KIB = 32 * 1024
 
 const LATEST_TIME = `SELECT max(latest,
@@ -25,7 +26,12 @@ const LATEST_TIME = `SELECT max(latest,
  * Opens the file, makes it ours if it is new, and settles which boot its times belong to. A file that cannot be ours is left as it was.
  * @throws StoreError as `identify` and `inspectPlace` say, or `SLOTKEEPER_SCHEMA_MISSING`, `SLOTKEEPER_STORE_BUSY`
  */
-export async function openStore(options: Settled, schema: 'migrate' | 'check', turns: Turns, signal: AbortSignal | undefined): Promise<Store> {
+export async function openStore(
+  options: Settled,
+  schema: 'migrate' | 'check',
+  turns: Turns,
+  signal: AbortSignal | undefined,
+): Promise<Store> {
   const { path, clock, synchronous } = options
   const open = await loadBetterSqlite()
   const boot = bootId()
@@ -36,13 +42,17 @@ export async function openStore(options: Settled, schema: 'migrate' | 'check', t
   await uptime.settle()
   const db = open(path, { timeout: options.busyTimeoutMs })
   try {
-    db.pragma(`cache_size = -${CACHE_KIB}`)
-    db.pragma(`journal_size_limit = ${LOG_BYTES}`)
-    db.pragma('wal_autocheckpoint = 4000')
-    db.pragma('synchronous = FULL')
-    const base = await turns.take(() => settle(db, path, schema, boot, uptime), signal)
-    db.pragma(`synchronous = ${synchronous}`)
-    return new Store({ path: realpathSync(path), db, base, uptime, clock })
+    // Each of these may find the file locked, preparing a statement included.
+    return await turns.take(() => {
+      // How a file is made and changed to a log is always on the disk at once.
+      db.pragma('synchronous = FULL')
+      const base = settle(db, path, schema, boot, uptime)
+      db.pragma(`synchronous = ${synchronous}`)
+      db.pragma(`cache_size = -${CACHE_KIB}`)
+      db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
+      db.pragma(`journal_size_limit = ${LOG_BYTES}`)
+      return new Store({ path: realpathSync(path), db, base, uptime, clock })
+    }, signal)
   } catch (error) {
     db.close()
     throw error
@@ -63,7 +73,13 @@ function examine(open: OpenDatabase, path: string): void {
 }
 
 /** Makes the tables where there are none, turns on the write-ahead log, and returns the store time of the machine's start. */
-function settle(db: Database, path: string, schema: 'migrate' | 'check', boot: string, uptime: UptimeClock): number {
+function settle(
+  db: Database,
+  path: string,
+  schema: 'migrate' | 'check',
+  boot: string,
+  uptime: UptimeClock,
+): number {
   // The file's header names us before there is ever a log beside it: `examine` depends on that.
   if (!identify(db, path)) {
     if (schema === 'check') throw missing(path)
@@ -73,11 +89,21 @@ function settle(db: Database, path: string, schema: 'migrate' | 'check', boot: s
       db.exec(SCHEMA)
       db.pragma(`application_id = ${APPLICATION_ID}`)
       db.pragma(`user_version = ${SCHEMA_VERSION}`)
-      db.prepare('INSERT INTO meta (one, boot, base, latest, token_floor) VALUES (1, ?, ?, ?, 0)').run(boot, FIRST_TIME - uptime.now(), FIRST_TIME)
+      db.prepare('INSERT INTO meta (one, boot, base, latest, token_floor) VALUES (1, ?, ?, ?, 0)').run(
+        boot,
+        FIRST_TIME - uptime.now(),
+        FIRST_TIME,
+      )
     })
   }
-  if (db.pragma('journal_mode', { simple: true }) !== 'wal' && db.pragma('journal_mode = WAL', { simple: true }) !== 'wal')
-    throw new StoreError('SLOTKEEPER_STORE_PERMISSION', `The store ${path} cannot have a write-ahead log. Put it on a local disk.`)
+  if (
+    db.pragma('journal_mode', { simple: true }) !== 'wal' &&
+    db.pragma('journal_mode = WAL', { simple: true }) !== 'wal'
+  )
+    throw new StoreError(
+      'SLOTKEEPER_STORE_PERMISSION',
+      `The store ${path} cannot have a write-ahead log. Put it on a local disk.`,
+    )
   return baseOf(db, boot) ?? immediately(db, () => baseOf(db, boot) ?? beginBoot(db, boot, uptime))
 }
 
@@ -87,10 +113,7 @@ function baseOf(db: Database, boot: string): number | undefined {
 
 /** The machine was started anew: every holder is dead, and store time goes on from the latest that any of them had seen. */
 function beginBoot(db: Database, boot: string, uptime: UptimeClock): number {
-  const latest = db
-    .prepare(LATEST_TIME)
-    .pluck()
-    .get() as number
+  const latest = db.prepare(LATEST_TIME).pluck().get() as number
   const base = latest + 1 - uptime.now()
   db.prepare('UPDATE holder SET dead = 1').run()
   db.prepare('UPDATE meta SET boot = ?, base = ?, latest = ?').run(boot, base, latest + 1)
@@ -102,5 +125,8 @@ function immediately<T>(db: Database, work: () => T): T {
 }
 
 function missing(path: string): StoreError {
-  return new StoreError('SLOTKEEPER_SCHEMA_MISSING', `The store ${path} is not set up, and this process may only check it. Open it once with schema: 'migrate'.`)
+  return new StoreError(
+    'SLOTKEEPER_SCHEMA_MISSING',
+    `The store ${path} is not set up, and this process may only check it. Open it once with schema: 'migrate'.`,
+  )
 }

@@ -31,23 +31,39 @@ const LONGEST_BLOCK_MS = 1000
 
 /** @throws SlotkeeperError `SLOTKEEPER_INVALID_ARGUMENT` for an option that cannot be meant */
 export function settleOptions(options: SqliteDriverOptions): Settled {
-  const { path, synchronous = 'full', busyTimeoutMs = 2, lockTimeoutMs = 30_000, clock = systemClock } = options
+  const {
+    path,
+    synchronous = 'full',
+    busyTimeoutMs = 2,
+    lockTimeoutMs = 30_000,
+    clock = systemClock,
+  } = options
   checkPath(path)
-  if (synchronous !== 'full' && synchronous !== 'normal') throw wrong('synchronous', synchronous, "it must be 'full' or 'normal'")
+  if (synchronous !== 'full' && synchronous !== 'normal')
+    throw wrong('synchronous', synchronous, "it must be 'full' or 'normal'")
   if (!(Number.isInteger(busyTimeoutMs) && busyTimeoutMs >= 0 && busyTimeoutMs <= LONGEST_BLOCK_MS))
-    throw wrong('busyTimeoutMs', busyTimeoutMs, `it must be a whole number of ms from 0 to ${LONGEST_BLOCK_MS}, since it blocks the process`)
-  if (!(typeof lockTimeoutMs === 'number' && lockTimeoutMs >= 0)) throw wrong('lockTimeoutMs', lockTimeoutMs, 'it must be a number of ms from 0')
+    throw wrong(
+      'busyTimeoutMs',
+      busyTimeoutMs,
+      `it must be a whole number of ms from 0 to ${LONGEST_BLOCK_MS}, since it blocks the process`,
+    )
+  if (!(typeof lockTimeoutMs === 'number' && lockTimeoutMs >= 0))
+    throw wrong('lockTimeoutMs', lockTimeoutMs, 'it must be a number of ms from 0')
   return { path: isAbsolute(path) ? path : resolve(path), synchronous, busyTimeoutMs, lockTimeoutMs, clock }
 }
 
 function checkPath(path: unknown): asserts path is string {
   if (typeof path !== 'string' || path === '') throw wrong('path', path, 'it must name a file')
-  if (path === ':memory:') throw wrong('path', path, 'it must name a file; @slotkeeper/driver-memory keeps slots in memory')
+  if (path === ':memory:')
+    throw wrong('path', path, 'it must name a file; @slotkeeper/driver-memory keeps slots in memory')
   if (path.includes('\0')) throw wrong('path', path, 'it must not contain a NUL character')
   // better-sqlite3 trims the name, so another file than the named one would be opened.
   if (path !== path.trim()) throw wrong('path', path, 'it must not begin or end with white space')
 }
 
 function wrong(option: string, found: unknown, expected: string): SlotkeeperError {
-  return new SlotkeeperError('SLOTKEEPER_INVALID_ARGUMENT', `sqliteDriver ${option} is ${JSON.stringify(found) ?? 'absent'}: ${expected}.`)
+  return new SlotkeeperError(
+    'SLOTKEEPER_INVALID_ARGUMENT',
+    `sqliteDriver ${option} is ${JSON.stringify(found) ?? 'absent'}: ${expected}.`,
+  )
 }

@@ -24,7 +24,14 @@ type Rows = Partial<Pick<Snapshot, 'repositories' | 'runs' | 'place'>>
 export function readSnapshot(store: Store, query: Query): Snapshot {
   return store.read(() => {
     const { repositories = [], runs = [], place } = readRows(store, query)
-    return { now: store.now(), wall: store.wall(), repositories, runs, holders: readHolders(store, runs), place }
+    return {
+      now: store.now(),
+      wall: store.wall(),
+      repositories,
+      runs,
+      holders: readHolders(store, runs),
+      place,
+    }
   })
 }
 
@@ -32,7 +39,9 @@ function readRows(store: Store, query: Query): Rows {
   const { sql } = store
   switch (query.kind) {
     case 'runs': {
-      const runs = query.runs.map(({ repository, run }) => readRun(store, repository, run)).filter(row => row !== undefined)
+      const runs = query.runs
+        .map(({ repository, run }) => readRun(store, repository, run))
+        .filter((row) => row !== undefined)
       return { runs, repositories: readRepositories(store, query.runs) }
     }
     case 'holder': {
@@ -56,9 +65,10 @@ function readOne(store: Store, query: Query & { kind: 'repository' }): Rows {
   const heads = sql.heads.all(key, query.waiting)
   const parked = sql.parked.all(key, query.waiting)
   const waiting = [...heads, ...parked].map(runOf).sort(queueOrder).slice(0, query.waiting)
-  const runs = [...[...kept, ...running].map(runOf), ...waiting]
+  const slots = [...kept, ...running].map(runOf).sort((a, b) => a.token - b.token)
+  const runs = [...slots, ...waiting]
   const asked = query.run === undefined ? undefined : readRun(store, key, query.run)
-  if (asked !== undefined && !runs.some(row => row.run === asked.run)) runs.push(asked)
+  if (asked !== undefined && !runs.some((row) => row.run === asked.run)) runs.push(asked)
   return {
     repositories: [repository],
     runs,
@@ -70,7 +80,12 @@ function readPlace(store: Store, row: RunRow): Place {
   const { sql } = store
   let before = sql.before.get(row.repository, row.priority, COUNTED_PLACES) as number
   if (before < COUNTED_PLACES)
-    before += sql.beforeAmongEquals.get(row.repository, row.priority, row.sequence, COUNTED_PLACES - before) as number
+    before += sql.beforeAmongEquals.get(
+      row.repository,
+      row.priority,
+      row.sequence,
+      COUNTED_PLACES - before,
+    ) as number
   return before < COUNTED_PLACES ? before + 1 : { atLeast: COUNTED_PLACES + 1 }
 }
 
@@ -79,7 +94,10 @@ function readRun(store: Store, repository: RepositoryKey, run: RunKey): RunRow |
   return cells && runOf(cells)
 }
 
-function readRepositories(store: Store, of: readonly { readonly repository: RepositoryKey }[]): RepositoryRow[] {
+function readRepositories(
+  store: Store,
+  of: readonly { readonly repository: RepositoryKey }[],
+): RepositoryRow[] {
   const keys = new Set(of.map(({ repository }) => repository))
   const rows: RepositoryRow[] = []
   for (const key of keys) {

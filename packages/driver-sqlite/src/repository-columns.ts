@@ -3,7 +3,19 @@ import type { Cell } from './run-columns.ts'
 
 /** The columns of `repository`, in the order of `repositoryCells` and `repositoryOf`. */
 export const REPOSITORY_COLUMNS = [
-  ...['repository', 'domain', 'status', 'state', 'local', 'global', 'removed_uids', 'last_token', 'last_sequence', 'live', 'reserved'],
+  ...[
+    'repository',
+    'domain',
+    'status',
+    'state',
+    'local',
+    'global',
+    'removed_uids',
+    'last_token',
+    'last_sequence',
+    'live',
+    'reserved',
+  ],
   ...['orphaned', 'waiting', 'parked', 'numbers', 'due_at', 'committed_at'],
 ] as const
 
@@ -57,12 +69,33 @@ export function committedAt(cells: readonly Cell[]): number {
 
 /** What nearly every decision changes. */
 export const COUNTED_COLUMNS = [
-  ...['last_token', 'last_sequence', 'live', 'reserved', 'orphaned', 'waiting', 'parked', 'numbers', 'committed_at'],
+  ...[
+    'last_token',
+    'last_sequence',
+    'live',
+    'reserved',
+    'orphaned',
+    'waiting',
+    'parked',
+    'numbers',
+    'committed_at',
+  ],
 ] as const
 
 export function countedCells(row: RepositoryRow, now: number): Cell[] {
   const { lastToken, lastSequence, live, reserved, orphaned, waiting, parked } = row
-  return [lastToken, lastSequence, live, reserved, orphaned, waiting, parked, words(row.numbers), now, row.repository]
+  return [
+    lastToken,
+    lastSequence,
+    live,
+    reserved,
+    orphaned,
+    waiting,
+    parked,
+    words(row.numbers),
+    now,
+    row.repository,
+  ]
 }
 
 /** Whether nothing but those columns changed. */

@@ -5,8 +5,32 @@ export type Cell = string | number | null | Buffer
 
 /** The columns of `run`, in the order of `runCells` and `runOf`. */
 export const RUN_COLUMNS = [
-  ...['repository', 'run', 'phase', 'run_uid', 'ticket', 'granted_to', 'durable', 'holder', 'priority', 'sequence', 'token', 'number'],
-  ...['meta', 'due_at', 'hold_until', 'max_hold_ms', 'claim_timeout_ms', 'lease_ttl_ms', 'parks', 'state', 'queued_at', 'acquired_at'],
+  ...[
+    'repository',
+    'run',
+    'phase',
+    'run_uid',
+    'ticket',
+    'granted_to',
+    'durable',
+    'holder',
+    'priority',
+    'sequence',
+    'token',
+    'number',
+  ],
+  ...[
+    'meta',
+    'due_at',
+    'hold_until',
+    'max_hold_ms',
+    'claim_timeout_ms',
+    'lease_ttl_ms',
+    'parks',
+    'state',
+    'queued_at',
+    'acquired_at',
+  ],
   ...['started_at', 'ended_at', 'ending', 'ended_by', 'successor'],
 ] as const
 
@@ -76,7 +100,19 @@ export function runOf(cells: readonly Cell[]): RunRow {
 
 /** The columns that a grant, a claim or an end changes; `movedCells` has their values, then the key. */
 export const MOVED_COLUMNS = [
-  ...['phase', 'holder', 'token', 'number', 'due_at', 'hold_until', 'state', 'acquired_at', 'started_at', 'ended_at', 'ending'],
+  ...[
+    'phase',
+    'holder',
+    'token',
+    'number',
+    'due_at',
+    'hold_until',
+    'state',
+    'acquired_at',
+    'started_at',
+    'ended_at',
+    'ending',
+  ],
   ...['ended_by', 'successor'],
 ] as const
 

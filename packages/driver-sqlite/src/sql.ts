@@ -2,11 +2,12 @@ import type { Database, Statement } from 'better-sqlite3'
 import { COUNTED_COLUMNS, REPOSITORY_COLUMNS } from './repository-columns.ts'
 import { type Cell, MOVED_COLUMNS, RUN_COLUMNS } from './run-columns.ts'
 
-const RUN = RUN_COLUMNS.map(column => `run.${column}`).join(', ')
+const RUN = RUN_COLUMNS.map((column) => `run.${column}`).join(', ')
 const REPOSITORY = REPOSITORY_COLUMNS.join(', ')
 const values = (columns: readonly string[]) => columns.map(() => '?').join(', ')
-const set = (columns: readonly string[]) => columns.map(column => `${column} = ?`).join(', ')
-const excluded = (columns: readonly string[]) => columns.map(column => `${column} = excluded.${column}`).join(', ')
+const set = (columns: readonly string[]) => columns.map((column) => `${column} = ?`).join(', ')
+const excluded = (columns: readonly string[]) =>
+  columns.map((column) => `${column} = excluded.${column}`).join(', ')
 
 /** Has something to do that no live caller will come for; parameter: now. */
 const OVERDUE_WORK = `
@@ -29,7 +30,8 @@ const GONE = `(
 export function prepareStatements(db: Database) {
   const run = (sql: string): Statement<unknown[]> => db.prepare(sql)
   const rows = (sql: string): Statement<Cell[], Cell[]> => db.prepare<Cell[], Cell[]>(sql).raw()
-  const named = (sql: string): Statement<[Record<string, Cell>], Cell[]> => db.prepare<[Record<string, Cell>], Cell[]>(sql).raw()
+  const named = (sql: string): Statement<[Record<string, Cell>], Cell[]> =>
+    db.prepare<[Record<string, Cell>], Cell[]>(sql).raw()
   const one = (sql: string): Statement<Cell[], Cell> => db.prepare<Cell[], Cell>(sql).pluck()
 
   return {
@@ -50,7 +52,9 @@ export function prepareStatements(db: Database) {
     /** holder, ttl, expires at */
     openHolder: run('INSERT INTO holder (holder, ttl_ms, expires_at, dead, epoch) VALUES (?, ?, ?, 0, 0)'),
     /** now, holder, now */
-    heartbeat: rows('UPDATE holder SET expires_at = ttl_ms + ? WHERE holder = ? AND dead = 0 AND expires_at > ? RETURNING ttl_ms, epoch'),
+    heartbeat: rows(
+      'UPDATE holder SET expires_at = ttl_ms + ? WHERE holder = ? AND dead = 0 AND expires_at > ? RETURNING ttl_ms, epoch',
+    ),
     closeHolder: run('UPDATE holder SET dead = 1 WHERE holder = ? AND dead = 0'),
     /** holder, now */
     bury: run('UPDATE holder SET dead = 1 WHERE holder = ? AND dead = 0 AND expires_at <= ?'),
@@ -63,12 +67,16 @@ export function prepareStatements(db: Database) {
       ON CONFLICT (domain) DO UPDATE SET watched_until = excluded.watched_until, backlog = excluded.backlog, swept_until = 0`),
 
     repository: rows(`SELECT ${REPOSITORY} FROM repository WHERE repository = ?`),
-    saveRepository: run(`INSERT OR REPLACE INTO repository (${REPOSITORY}) VALUES (${values(REPOSITORY_COLUMNS)})`),
+    saveRepository: run(
+      `INSERT OR REPLACE INTO repository (${REPOSITORY}) VALUES (${values(REPOSITORY_COLUMNS)})`,
+    ),
     saveCounted: run(`UPDATE repository SET ${set(COUNTED_COLUMNS)} WHERE repository = ?`),
     dropRepository: run('DELETE FROM repository WHERE repository = ?'),
     dropDomain: run('DELETE FROM domain WHERE domain = ?'),
     /** after, first */
-    repositories: rows(`SELECT ${REPOSITORY} FROM repository WHERE repository > ? ORDER BY repository LIMIT ?`),
+    repositories: rows(
+      `SELECT ${REPOSITORY} FROM repository WHERE repository > ? ORDER BY repository LIMIT ?`,
+    ),
 
     /** repository, run */
     run: rows(`SELECT ${RUN} FROM run WHERE repository = ? AND run = ?`),
@@ -77,12 +85,15 @@ export function prepareStatements(db: Database) {
     saveMoved: run(`UPDATE run SET ${set(MOVED_COLUMNS)} WHERE repository = ? AND run = ?`),
     dropRun: run('DELETE FROM run WHERE repository = ? AND run = ?'),
     /** The earliest time at which something must happen to a row of the repository. */
-    firstDue: one("SELECT min(due_at) FROM run WHERE repository = ? AND due_at IS NOT NULL AND phase <> 'record'"),
+    firstDue: one(
+      "SELECT min(due_at) FROM run WHERE repository = ? AND due_at IS NOT NULL AND phase <> 'record'",
+    ),
     /** repository, now, limit */
     due: rows(`SELECT ${RUN} FROM run
       WHERE repository = ? AND due_at <= ? AND due_at IS NOT NULL AND phase <> 'record' ORDER BY due_at LIMIT ?`),
     /** Rows of holders that are gone, without those that are due as well. */
-    abandoned: named(`SELECT ${RUN} FROM ${GONE} AS gone CROSS JOIN run ON run.holder = gone.holder AND run.repository = :repository
+    abandoned:
+      named(`SELECT ${RUN} FROM ${GONE} AS gone CROSS JOIN run ON run.holder = gone.holder AND run.repository = :repository
       WHERE run.due_at IS NULL OR run.due_at > :now LIMIT :limit`),
     /** repository, limit */
     any: rows(`SELECT ${RUN} FROM run WHERE repository = ? LIMIT ?`),
@@ -93,7 +104,8 @@ export function prepareStatements(db: Database) {
     parked: rows(`SELECT ${RUN} FROM run
       WHERE repository = ? AND phase = 'waiting' AND due_at IS NOT NULL ORDER BY priority DESC, sequence LIMIT ?`),
     /** repository, limit; every running row has a holder, and there are few holders */
-    running: rows(`SELECT ${RUN} FROM holder CROSS JOIN run ON run.holder = holder.holder AND run.repository = ?
+    running:
+      rows(`SELECT ${RUN} FROM holder CROSS JOIN run ON run.holder = holder.holder AND run.repository = ?
       WHERE run.phase = 'running' LIMIT ?`),
     /** repository, limit; every reserved or orphaned row has a time when it is due */
     kept: rows(`SELECT ${RUN} FROM run
@@ -110,11 +122,13 @@ export function prepareStatements(db: Database) {
     sweepDue: named(`SELECT DISTINCT repository.domain FROM run JOIN repository USING (repository)
       LEFT JOIN domain ON domain.domain = repository.domain
       WHERE run.due_at <= :now AND run.due_at IS NOT NULL AND run.phase <> 'record' AND coalesce(domain.swept_until, 0) <= :now LIMIT :limit`),
-    sweepAbandoned: named(`SELECT DISTINCT repository.domain FROM ${GONE} AS gone CROSS JOIN run ON run.holder = gone.holder
+    sweepAbandoned:
+      named(`SELECT DISTINCT repository.domain FROM ${GONE} AS gone CROSS JOIN run ON run.holder = gone.holder
       JOIN repository USING (repository) LEFT JOIN domain ON domain.domain = repository.domain
       WHERE coalesce(domain.swept_until, 0) <= :now LIMIT :limit`),
     sweepBacklog: named('SELECT domain FROM domain WHERE backlog = 1 AND swept_until <= :now LIMIT :limit'),
-    sweepRemoved: named(`SELECT DISTINCT repository.domain FROM repository LEFT JOIN domain ON domain.domain = repository.domain
+    sweepRemoved:
+      named(`SELECT DISTINCT repository.domain FROM repository LEFT JOIN domain ON domain.domain = repository.domain
       WHERE repository.due_at IS NOT NULL AND repository.due_at <= :now AND coalesce(domain.swept_until, 0) <= :now LIMIT :limit`),
     /** domain, until */
     claimDomain: run(`INSERT INTO domain (domain, watched_until, backlog, swept_until) VALUES (?, 0, 0, ?)

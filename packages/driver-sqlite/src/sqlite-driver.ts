@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { setImmediate } from 'node:timers/promises'
 import {
   type Decide,
   type DomainBatch,
@@ -8,8 +7,8 @@ import {
   type HolderId,
   type HolderTerm,
   InternalError,
-  type Manifest,
   ManagerClosedError,
+  type Manifest,
   type Query,
   type Snapshot,
   type Sweep,
@@ -26,6 +25,7 @@ import type { Store } from './store.ts'
 import { sweepStore } from './sweep.ts'
 import { transactNow } from './transact.ts'
 import { Turns } from './turns.ts'
+import { LONGEST_STEP_MS } from './uptime-clock.ts'
 import { Watchers } from './watchers.ts'
 
 const MANIFEST: Manifest = Object.freeze({
@@ -33,6 +33,7 @@ const MANIFEST: Manifest = Object.freeze({
   synchronous: false,
   wakes: 'push',
   minimumTtlMs: 500,
+  clockLagMs: LONGEST_STEP_MS,
   budget: 512,
   backstopMs: 5000,
 })
@@ -64,7 +65,8 @@ class SqliteDriver implements Driver {
   /** Tells this driver's events from those of others on the same file. */
   readonly #origin = randomUUID()
   readonly #fail = (error: unknown) => toFailure(error, this.#options.path)
-  #opened: Open | undefined
+  /** Reached by this package's own tests. */
+  private opened: Open | undefined
   #closed = false
 
   constructor(options: Settled) {
@@ -77,7 +79,7 @@ class SqliteDriver implements Driver {
     try {
       const store = await openStore(this.#options, schema, this.#turns, signal)
       const bell = new Bell(store.path)
-      this.#opened = { store, bell, watchers: new Watchers(store, bell, this.#origin) }
+      this.opened = { store, bell, watchers: new Watchers(store, bell, this.#origin) }
     } catch (error) {
       throw this.#fail(error)
     }
@@ -87,7 +89,14 @@ class SqliteDriver implements Driver {
   transact(batch: readonly DomainBatch[], decide: Decide, signal?: AbortSignal): Promise<void> {
     try {
       const { store, bell } = this.#get()
-      const deciding = { store, decide, budget: MANIFEST.budget, origin: this.#origin, fail: this.#fail, ring: () => bell.ring() }
+      const deciding = {
+        store,
+        decide,
+        budget: MANIFEST.budget,
+        origin: this.#origin,
+        fail: this.#fail,
+        ring: () => bell.ring(),
+      }
       return this.#turns.take(() => transactNow(deciding, batch), signal) ?? DONE
     } catch (error) {
       return Promise.reject(error)
@@ -95,49 +104,58 @@ class SqliteDriver implements Driver {
   }
 
   async read(query: Query, signal?: AbortSignal): Promise<Snapshot> {
-    return this.#turns.take(() => readSnapshot(this.#get().store, query), signal)
+    const { store } = this.#get()
+    return this.#turns.take(() => readSnapshot(store, query), signal, true)
   }
 
   async openHolder(holder: HolderId, ttlMs: number, signal?: AbortSignal): Promise<HolderTerm> {
-    return this.#write(store => openHolder(store, holder, ttlMs), signal)
+    return this.#write((store) => openHolder(store, holder, ttlMs), signal)
   }
 
   async heartbeat(holder: HolderId, signal?: AbortSignal): Promise<HolderTerm> {
-    return this.#write(store => heartbeat(store, holder), signal)
+    return this.#write((store) => heartbeat(store, holder), signal)
   }
 
   async closeHolder(holder: HolderId, signal?: AbortSignal): Promise<void> {
-    return this.#write(store => closeHolder(store, holder), signal)
+    return this.#write((store) => closeHolder(store, holder), signal)
   }
 
   async sweep(budget: number, signal?: AbortSignal): Promise<Sweep> {
-    return this.#write(store => sweepStore(store, budget), signal)
+    return this.#write((store) => sweepStore(store, budget), signal)
   }
 
-  async *watch(options: WatchOptions): AsyncGenerator<WatchEvent, void> {
-    if (options.signal.aborted) return
-    yield* this.#get().watchers.add(options)
+  watch(options: WatchOptions): AsyncIterable<WatchEvent> {
+    return this.#get().watchers.add(options)
   }
 
   async health(signal?: AbortSignal): Promise<Health> {
     const { store, bell } = this.#get()
-    const version = await this.#turns.take(() => store.read(() => store.db.prepare('SELECT sqlite_version()').pluck().get()), signal)
+    store.mustBeInPlace()
+    const version = await this.#turns.take(
+      () => store.read(() => store.db.prepare('SELECT sqlite_version()').pluck().get()),
+      signal,
+      true,
+    )
     const journal = store.db.pragma('journal_mode', { simple: true })
-    const wakes = bell.refusal === undefined ? 'woken by a watched file' : `looking every 200 ms, since the system refuses to watch a file (${bell.refusal})`
-    return { ok: true, detail: `SQLite ${version}, journal mode ${journal}, synchronous ${this.#options.synchronous}, ${wakes}` }
+    const wakes =
+      bell.refusal === undefined
+        ? 'woken by a watched file'
+        : `looking every 200 ms, since the system refuses to watch a file (${bell.refusal})`
+    return {
+      ok: true,
+      detail: `SQLite ${version}, journal mode ${journal}, synchronous ${this.#options.synchronous}, ${wakes}`,
+    }
   }
 
   async close(): Promise<void> {
     this.#closed = true
     this.#turns.close()
-    const opened = this.#opened
-    this.#opened = undefined
+    const opened = this.opened
+    this.opened = undefined
     if (opened === undefined) return
     opened.watchers.close()
     opened.bell.close()
     opened.store.db.close()
-    // What was told to end settles before whoever closes goes on.
-    await setImmediate()
   }
 
   #write<T>(work: (store: Store) => T, signal: AbortSignal | undefined): T | Promise<T> {
@@ -146,7 +164,7 @@ class SqliteDriver implements Driver {
   }
 
   #get(): Open {
-    if (this.#opened !== undefined) return this.#opened
+    if (this.opened !== undefined) return this.opened
     throw this.#closed ? closed() : new InternalError('The SQLite driver was used before it was opened.')
   }
 }

@@ -1,5 +1,6 @@
+import { type Stats, statSync } from 'node:fs'
+import { type Clock, StoreError } from '@slotkeeper/core/driver'
 import type { Database } from 'better-sqlite3'
-import type { Clock } from '@slotkeeper/core/driver'
 import { Mirror } from './mirror.ts'
 import { prepareStatements, type Statements } from './sql.ts'
 import type { UptimeClock } from './uptime-clock.ts'
@@ -14,6 +15,7 @@ export class Store {
   readonly db: Database
   readonly sql: Statements
   readonly mirror: Mirror
+  readonly #file: Stats
   readonly #uptime: UptimeClock
   readonly #clock: Clock
   /** Store time when the machine started. */
@@ -24,6 +26,7 @@ export class Store {
     this.db = open.db
     this.sql = prepareStatements(open.db)
     this.mirror = new Mirror(this.sql)
+    this.#file = statSync(open.path)
     this.#base = open.base
     this.#uptime = open.uptime
     this.#clock = open.clock
@@ -43,6 +46,20 @@ export class Store {
   tokenFloor(wall: number): number {
     const micros = wall * 1000
     return Math.max(this.mirror.tokenFloor, micros <= HIGHEST_WALL_FLOOR ? Math.floor(micros) : 0)
+  }
+
+  /**
+   * SQLite goes on with a file that was deleted or replaced, while other processes open the new one: two stores that know nothing of
+   * each other.
+   * @throws StoreError `SLOTKEEPER_STORE_UNAVAILABLE` when that happened
+   */
+  mustBeInPlace(): void {
+    const now = statSync(this.path, { throwIfNoEntry: false })
+    if (now?.ino === this.#file.ino && now.dev === this.#file.dev) return
+    throw new StoreError(
+      'SLOTKEEPER_STORE_UNAVAILABLE',
+      `The store ${this.path} was deleted or replaced while it was open. Put it back, or close all processes that use it and start them again.`,
+    )
   }
 
   /** Runs `work` while nobody else can write; throws busy at once, or within the busy timeout, when somebody does. */

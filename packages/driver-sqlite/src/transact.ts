@@ -1,7 +1,14 @@
-import { type Decide, type Decision, type DomainBatch, RecordedSection, type SlotkeeperError, type StoreEvent } from '@slotkeeper/core/driver'
+import {
+  type Decide,
+  type Decision,
+  type DomainBatch,
+  RecordedSection,
+  type SlotkeeperError,
+  type StoreEvent,
+} from '@slotkeeper/core/driver'
 import { applyChanges } from './apply-changes.ts'
-import { isBusy } from './failure.ts'
 import { loadFacts } from './facts.ts'
+import { isBusy } from './failure.ts'
 import type { Store } from './store.ts'
 
 /** Commits behind the newest one whose events are kept; deleted in steps. */
@@ -13,6 +20,7 @@ export interface Deciding {
   readonly store: Store
   readonly decide: Decide
   readonly budget: number
+  readonly clockLagMs: number
   /** Written beside events, so that this driver does not hear its own. */
   readonly origin: string
   readonly fail: (error: unknown) => SlotkeeperError
@@ -71,9 +79,9 @@ function commit(deciding: Deciding, batches: readonly DomainBatch[]): void {
 }
 
 function decideOne(deciding: Deciding, batch: DomainBatch, told: StoreEvent[]): Decided {
-  const { store, decide, budget } = deciding
+  const { store, decide, budget, clockLagMs } = deciding
   const facts = loadFacts(store, batch, budget)
-  const section = new RecordedSection(facts, { budget, by: batch.by })
+  const section = new RecordedSection(facts, { budget, by: batch.by, clockLagMs })
   const decision = decide(section, batch.commands)
   const changes = section.changes()
   if (!changes.empty) applyChanges(store, batch.domain, facts.now, changes)

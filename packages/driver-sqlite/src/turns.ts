@@ -1,4 +1,9 @@
-import { isSlotkeeperError, ManagerClosedError, type SlotkeeperError, StoreError } from '@slotkeeper/core/driver'
+import {
+  isSlotkeeperError,
+  ManagerClosedError,
+  type SlotkeeperError,
+  StoreError,
+} from '@slotkeeper/core/driver'
 import { isBusy } from './failure.ts'
 
 /** Pauses between tries for a lock that somebody else holds: from the first to the longest, each with a random part. */
@@ -32,12 +37,13 @@ export class Turns {
   }
 
   /**
-   * Runs `work`, at once if possible. It must undo everything when it throws a busy error, for then it runs again.
+   * Runs `work`, at once if possible; `overtake` lets it not queue behind others, for a reader needs no lock that they wait for. It must
+   * undo everything when it throws a busy error, for then it runs again.
    * @throws StoreError `SLOTKEEPER_STORE_BUSY` when the lock timeout is over or the signal aborts first
    */
-  take<T>(work: () => T, signal: AbortSignal | undefined): T | Promise<T> {
+  take<T>(work: () => T, signal: AbortSignal | undefined, overtake = false): T | Promise<T> {
     if (signal?.aborted) throw endedBefore(signal.reason)
-    if (this.#queue.length === 0) {
+    if (overtake || this.#queue.length === 0) {
       try {
         return work()
       } catch (error) {
@@ -101,7 +107,7 @@ export class Turns {
       }
     }
     const now = performance.now()
-    for (const turn of this.#queue.filter(waiting => waiting.deadline <= now)) {
+    for (const turn of this.#queue.filter((waiting) => waiting.deadline <= now)) {
       this.#done(turn)
       turn.reject(this.#gaveUp(undefined))
     }
@@ -124,5 +130,9 @@ export class Turns {
 
 function endedBefore(reason: unknown): SlotkeeperError {
   if (isSlotkeeperError(reason)) return reason
-  return new StoreError('SLOTKEEPER_STORE_UNAVAILABLE', 'The call was ended before it began; nothing was tried.', reason)
+  return new StoreError(
+    'SLOTKEEPER_STORE_UNAVAILABLE',
+    'The call was ended before it began; nothing was tried.',
+    reason,
+  )
 }

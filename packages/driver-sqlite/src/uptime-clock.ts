@@ -4,8 +4,10 @@ import { type Clock, systemClock } from '@slotkeeper/core/driver'
 const TRUSTED_MS = 1
 /** The wall clock moved by so much more than the monotonic one: the machine may have been suspended in between. */
 const SUSPECT_MS = 2
-/** Linux tells its uptime in hundredths of a second. */
-const LONGEST_STEP_MS = 12
+/** Linux tells its uptime in hundredths of a second, macOS in seconds. */
+export const LONGEST_STEP_MS = process.platform === 'linux' ? 10 : 1000
+/** How long opening waits for the next step. */
+const SETTLE_MS = 12
 
 /**
  * Milliseconds since the machine started, suspension included, the same in all of its processes.
@@ -30,15 +32,17 @@ export class UptimeClock {
   async settle(): Promise<void> {
     if (this.#trustedMs === 0) return
     const first = this.#clock.uptime()
-    const until = this.#clock.monotonic() + LONGEST_STEP_MS
-    while (this.#clock.uptime() === first && this.#clock.monotonic() < until) await new Promise(resolve => setImmediate(resolve))
+    const until = this.#clock.monotonic() + SETTLE_MS
+    while (this.#clock.uptime() === first && this.#clock.monotonic() < until)
+      await new Promise((resolve) => setImmediate(resolve))
     this.#look()
   }
 
   now(): number {
     const monotonic = this.#clock.monotonic()
     const passed = monotonic - this.#lookedAt
-    if (passed < this.#trustedMs && Math.abs(this.#clock.wall() - this.#lookedAtWall - passed) < SUSPECT_MS) return monotonic + this.#suspendedMs
+    if (passed < this.#trustedMs && Math.abs(this.#clock.wall() - this.#lookedAtWall - passed) < SUSPECT_MS)
+      return monotonic + this.#suspendedMs
     return this.#look()
   }
 

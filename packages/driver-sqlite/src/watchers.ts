@@ -42,7 +42,7 @@ export class Watchers {
     })
     const watcher = { wants, channel }
     if (this.#watchers.size === 0) {
-      this.#cursor = this.#store.sql.newestEvent.get() as number
+      this.#cursor = this.#newest()
       this.#bell.listen(() => this.#look())
     }
     this.#watchers.add(watcher)
@@ -54,6 +54,15 @@ export class Watchers {
 
   close(): void {
     for (const { channel } of this.#watchers) channel.end()
+  }
+
+  #newest(): number {
+    try {
+      return this.#store.sql.newestEvent.get() as number
+    } catch {
+      // Locked for a moment: old hints do no harm.
+      return 0
+    }
   }
 
   #look(): void {
@@ -74,7 +83,9 @@ export class Watchers {
   }
 
   #tellEvents(events: readonly StoreEvent[]): void {
-    for (const event of events) for (const { wants, channel } of this.#watchers) if (wants(event)) channel.push({ kind: 'event', event })
+    for (const event of events)
+      for (const { wants, channel } of this.#watchers)
+        if (wants(event)) channel.push({ kind: 'event', event })
   }
 
   #tell(hint: WatchEvent): void {

@@ -1,6 +1,13 @@
-import { isSlotkeeperError, MAX_LIMIT, parseDuration, type RepositoryKey, type RunKey, repository } from '@slotkeeper/core'
+import {
+  isSlotkeeperError,
+  MAX_LIMIT,
+  parseDuration,
+  type RepositoryKey,
+  type RunKey,
+  repository,
+} from '@slotkeeper/core'
+import { ExitError } from '../exit-error.ts'
 import { quoted } from '../quoted.ts'
-import { UsageError } from '../usage-error.ts'
 
 /** Reads `namespace/name`. */
 export function readKey(option: string, text: string): RepositoryKey & RunKey {
@@ -14,7 +21,7 @@ export function readKey(option: string, text: string): RepositoryKey & RunKey {
 export function readLimit(option: string, text: string): number {
   const limit = Number(text)
   if (/^\d+$/.test(text) && limit <= MAX_LIMIT) return limit
-  throw new UsageError(
+  throw new ExitError(
     `${option} is ${quoted(text)}, and a limit is a whole number from 1 to ${MAX_LIMIT}, or 0 for unlimited.`,
   )
 }
@@ -23,7 +30,7 @@ export function readLimit(option: string, text: string): number {
 export function readPriority(option: string, text: string): number {
   const priority = Number(text)
   if (/^[+-]?\d+$/.test(text) && (priority | 0) === priority) return priority
-  throw new UsageError(
+  throw new ExitError(
     `${option} is ${quoted(text)}, and a priority is a whole number from ${-(2 ** 31)} to ${2 ** 31 - 1}; higher goes first.`,
   )
 }
@@ -32,7 +39,7 @@ export function readPriority(option: string, text: string): number {
 export function readDuration(option: string, text: string, leastMs = 1): number {
   const ms = saying(option, text, () => parseDuration(text))
   if (ms >= leastMs) return ms
-  throw new UsageError(`${option} is ${quoted(text)}, and it must be ${leastMs} ms or longer.`)
+  throw new ExitError(`${option} is ${quoted(text)}, and it must be ${leastMs} ms or longer.`)
 }
 
 /** Reads `name=value` pairs. */
@@ -40,7 +47,7 @@ export function readPairs(option: string, texts: readonly string[]): Readonly<Re
   return Object.fromEntries(
     texts.map((text) => {
       const equals = text.indexOf('=')
-      if (equals < 1) throw new UsageError(`${option} is ${quoted(text)}, and it must be NAME=VALUE.`)
+      if (equals < 1) throw new ExitError(`${option} is ${quoted(text)}, and it must be NAME=VALUE.`)
       return [text.slice(0, equals), text.slice(equals + 1)]
     }),
   )
@@ -53,6 +60,6 @@ function saying<T>(option: string, text: string, read: () => T): T {
   } catch (error) {
     if (!isSlotkeeperError(error)) throw error
     const hidden = quoted(text).startsWith('(')
-    throw new UsageError(hidden ? `${option} cannot be read: ${quoted(text)}.` : `${option}: ${error.message}`)
+    throw new ExitError(hidden ? `${option} cannot be read: ${quoted(text)}.` : `${option}: ${error.message}`)
   }
 }

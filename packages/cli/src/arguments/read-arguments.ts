@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { nearestName } from '@slotkeeper/core'
+import { ExitError } from '../exit-error.ts'
 import { quoted } from '../quoted.ts'
-import { UsageError } from '../usage-error.ts'
 
 /** The options of a verb, in the words of `parseArgs`. */
 export type OptionSpecs = Readonly<Record<string, OptionSpec>>
@@ -14,7 +14,11 @@ interface OptionSpec {
 
 /** What was given, by option: absent when it was not. */
 export type OptionValues<S extends OptionSpecs> = {
-  readonly [K in keyof S]?: S[K] extends { multiple: true } ? string[] : S[K] extends { type: 'boolean' } ? boolean : string
+  readonly [K in keyof S]?: S[K] extends { multiple: true }
+    ? string[]
+    : S[K] extends { type: 'boolean' }
+      ? boolean
+      : string
 }
 
 /** A command line read: its options, and what stands behind ` -- `. */
@@ -26,7 +30,7 @@ export interface Arguments<S extends OptionSpecs> {
 
 /**
  * Reads what follows a verb. The last one of a repeated option counts, unless it may be given many times.
- * @throws UsageError for an unknown option (with the nearest one that exists), a missing or needless value, or a stray word
+ * @throws ExitError for an unknown option (with the nearest one that exists), a missing or needless value, or a stray word
  */
 export function readArguments<S extends OptionSpecs>(args: readonly string[], specs: S): Arguments<S> {
   const end = args.indexOf('--')
@@ -42,22 +46,22 @@ export function readArguments<S extends OptionSpecs>(args: readonly string[], sp
     const spec = Object.hasOwn(specs, token.name) ? specs[token.name] : undefined
     if (spec === undefined) throw unknownOption(token.rawName, specs)
     if (spec.type === 'boolean') {
-      if (token.value !== undefined) throw new UsageError(`${token.rawName} takes no value.`)
-    } else if (token.value === undefined) throw new UsageError(`${token.rawName} needs a value and has none.`)
+      if (token.value !== undefined) throw new ExitError(`${token.rawName} takes no value.`)
+    } else if (token.value === undefined) throw new ExitError(`${token.rawName} needs a value and has none.`)
     else if (!token.inlineValue && /^-\D/.test(token.value))
-      throw new UsageError(
+      throw new ExitError(
         `${token.rawName} needs a value, and ${quoted(token.value)} follows it. Write ${token.rawName}=VALUE if it is meant.`,
       )
   }
   return { values: values as OptionValues<S>, behind: end < 0 ? undefined : args.slice(end + 1) }
 }
 
-function strayWord(word: string): UsageError {
-  return new UsageError(`${quoted(word)} is no option. What shall be run goes behind ' -- '.`)
+function strayWord(word: string): ExitError {
+  return new ExitError(`${quoted(word)} is no option. What shall be run goes behind ' -- '.`)
 }
 
-function unknownOption(rawName: string, specs: OptionSpecs): UsageError {
+function unknownOption(rawName: string, specs: OptionSpecs): ExitError {
   const [first, ...others] = Object.keys(specs).map((name) => `--${name}`)
   const nearest = first === undefined ? '' : ` Did you mean ${nearestName(rawName, [first, ...others])}?`
-  return new UsageError(`There is no option ${quoted(rawName)}.${nearest}`)
+  return new ExitError(`There is no option ${quoted(rawName)}.${nearest}`)
 }

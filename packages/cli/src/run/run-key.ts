@@ -19,5 +19,11 @@ export function ownRunKey(repository: RepositoryKey, command: string): RunKey {
 }
 
 function word(text: string): string {
-  return text.toWellFormed().replace(/[/\s\p{Cc}]+/gu, '_').slice(0, LONGEST_WORD).toWellFormed() || 'command'
+  return (
+    text
+      .toWellFormed()
+      .replace(/[/\s\p{Cc}]+/gu, '_')
+      .slice(0, LONGEST_WORD)
+      .toWellFormed() || 'command'
+  )
 }

@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import type { RepositoryKey, RunKey } from '@slotkeeper/core'
 import { readDuration, readKey, readLimit, readPairs, readPriority } from '../arguments/option-readers.ts'
 import { readArguments } from '../arguments/read-arguments.ts'
-import { UsageError } from '../usage-error.ts'
+import { ExitError } from '../exit-error.ts'
 import { ownRunKey } from './run-key.ts'
 
 /** The options of `slotkeeper run`. */
@@ -48,26 +48,40 @@ const LONGEST_LABEL = 64
 
 /**
  * Reads the arguments of `slotkeeper run`; `'help'` when that was asked for.
- * @throws UsageError for what is wrong or missing
+ * @throws ExitError for what is wrong or missing
  */
 export function readRunOptions(argv: readonly string[]): RunOptions | 'help' {
   const { values, behind } = readArguments(argv, RUN_SPECS)
   if (values.help) return 'help'
-  if (behind === undefined) throw new UsageError("The command is missing. Write it behind ' -- ', as in: -- make test")
+  if (behind === undefined)
+    throw new ExitError("The command is missing. Write it behind ' -- ', as in: -- make test")
   const [command, ...args] = behind
-  if (command === undefined || command === '') throw new UsageError("The command is missing: nothing stands behind ' -- '.")
-  if (values.repository === undefined) throw new UsageError('--repository is missing. Name what the limit belongs to, as in: --repository acme/api')
-  if (values.limit === undefined) throw new UsageError('--limit is missing. Say how many may run at once, as in: --limit 2; 0 is unlimited.')
+  if (command === undefined || command === '')
+    throw new ExitError("The command is missing: nothing stands behind ' -- '.")
+  if (values.repository === undefined)
+    throw new ExitError(
+      '--repository is missing. Name what the limit belongs to, as in: --repository acme/api',
+    )
+  if (values.limit === undefined)
+    throw new ExitError('--limit is missing. Say how many may run at once, as in: --limit 2; 0 is unlimited.')
   const repository = readKey('--repository', values.repository)
   return {
     repository,
     limit: readLimit('--limit', values.limit),
     run: values.run === undefined ? ownRunKey(repository, command) : readKey('--run', values.run),
     priority: values.priority === undefined ? 0 : readPriority('--priority', values.priority),
-    waitMs: values.wait === undefined ? undefined : /^0+(\.0*)?([a-zµμ]+)?$/.test(values.wait) ? 0 : readDuration('--wait', values.wait),
+    waitMs:
+      values.wait === undefined
+        ? undefined
+        : /^0+(\.0*)?([a-zµμ]+)?$/.test(values.wait)
+          ? 0
+          : readDuration('--wait', values.wait),
     store: values.store,
     ttlMs: values.ttl === undefined ? 30_000 : readDuration('--ttl', values.ttl, LEAST_TTL_MS),
-    maxHoldMs: values['max-hold'] === undefined ? undefined : readDuration('--max-hold', values['max-hold'], LEAST_TTL_MS),
+    maxHoldMs:
+      values['max-hold'] === undefined
+        ? undefined
+        : readDuration('--max-hold', values['max-hold'], LEAST_TTL_MS),
     label: readLabel(values.label),
     meta: readPairs('--meta', values.meta ?? []),
     quiet: values.quiet ?? false,
@@ -80,5 +94,5 @@ export function readRunOptions(argv: readonly string[]): RunOptions | 'help' {
 function readLabel(text: string | undefined): string {
   if (text === undefined) return `${hostname().slice(0, LONGEST_LABEL - 12)}-${process.pid}`
   if (text !== '' && text.length <= LONGEST_LABEL) return text
-  throw new UsageError(`--label has ${text.length} characters, and it must have 1 to ${LONGEST_LABEL}.`)
+  throw new ExitError(`--label has ${text.length} characters, and it must have 1 to ${LONGEST_LABEL}.`)
 }

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { StoreError } from '@slotkeeper/core'
 import type { Driver } from '@slotkeeper/core'
-import { UsageError } from '../usage-error.ts'
+import { StoreError } from '@slotkeeper/core'
+import { ExitError } from '../exit-error.ts'
 import { defaultStorePath } from './default-store.ts'
 
 /** A store that a command line names. */
@@ -17,7 +17,7 @@ const HOW = 'Write --store sqlite:PATH, or leave it out.'
 /**
  * Finds the driver for the text of `--store` or of `SLOTKEEPER_STORE`; without either the user's own file, whose directory is made
  * when `make` is set. The store itself is opened by the Manager.
- * @throws UsageError for a text that names no store of this release; it never repeats more of the text than its scheme
+ * @throws ExitError for a text that names no store of this release; it never repeats more of the text than its scheme
  * @throws StoreError `SLOTKEEPER_SCHEMA_MISSING` when there is no file and `make` is not set; `SLOTKEEPER_STORE_PERMISSION`
  */
 export async function openStore(
@@ -25,11 +25,17 @@ export async function openStore(
   { make, env = process.env }: { readonly make: boolean; readonly env?: NodeJS.ProcessEnv },
 ): Promise<Store> {
   const text = given ?? (env['SLOTKEEPER_STORE'] || undefined)
-  const path = text === undefined ? defaultStorePath(env) : sqlitePath(text, given === undefined ? 'SLOTKEEPER_STORE' : '--store')
+  const path =
+    text === undefined
+      ? defaultStorePath(env)
+      : sqlitePath(text, given === undefined ? 'SLOTKEEPER_STORE' : '--store')
   if (make && text === undefined) makeDirectory(dirname(path))
   const name = `sqlite:${resolve(path)}`
   if (!make && !existsSync(path))
-    throw new StoreError('SLOTKEEPER_SCHEMA_MISSING', `There is no store ${name} yet. 'slotkeeper run' makes it.`)
+    throw new StoreError(
+      'SLOTKEEPER_SCHEMA_MISSING',
+      `There is no store ${name} yet. 'slotkeeper run' makes it.`,
+    )
   const { sqliteDriver } = await import('@slotkeeper/driver-sqlite')
   return { driver: sqliteDriver({ path }), name }
 }
@@ -40,26 +46,26 @@ function sqlitePath(text: string, where: string): string {
     case 'sqlite':
       return pathOf(rest, where)
     case 'memory':
-      throw new UsageError(
+      throw new ExitError(
         `${where} is memory:, which would limit nothing: every slotkeeper has a memory of its own. ${HOW}`,
       )
     case 'postgres':
     case 'postgresql':
     case 'etcd':
-      throw new UsageError(`${where} names a store of ${scheme}, which is not in this release. ${HOW}`)
+      throw new ExitError(`${where} names a store of ${scheme}, which is not in this release. ${HOW}`)
     case '':
-      throw new UsageError(`${where} does not begin with the kind of store, such as sqlite:. ${HOW}`)
+      throw new ExitError(`${where} does not begin with the kind of store, such as sqlite:. ${HOW}`)
     default:
-      throw new UsageError(`${where} begins with ${scheme}:, and there is no such kind of store. ${HOW}`)
+      throw new ExitError(`${where} begins with ${scheme}:, and there is no such kind of store. ${HOW}`)
   }
 }
 
 /** `sqlite:slots.db`, `sqlite:/var/slots.db`, and the same as a URL without a host: `sqlite:///var/slots.db`. */
 function pathOf(rest: string, where: string): string {
   const path = rest.startsWith('///') ? rest.slice(2) : rest
-  if (path === '') throw new UsageError(`${where} is sqlite: without a file. ${HOW}`)
+  if (path === '') throw new ExitError(`${where} is sqlite: without a file. ${HOW}`)
   if (path.startsWith('//'))
-    throw new UsageError(`${where} names a host behind sqlite://, and SQLite has none. Write sqlite:PATH.`)
+    throw new ExitError(`${where} names a host behind sqlite://, and SQLite has none. Write sqlite:PATH.`)
   return path
 }
 

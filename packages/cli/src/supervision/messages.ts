@@ -38,7 +38,11 @@ export function send(pipe: Duplex, message: Order | Report): void {
 }
 
 /** Calls `hear` for each message. The other side dying is an end, never an error. */
-export function listen<M extends Order | Report>(pipe: Duplex, hear: (message: M) => void, ended: () => void): void {
+export function listen<M extends Order | Report>(
+  pipe: Duplex,
+  hear: (message: M) => void,
+  ended: () => void,
+): void {
   let rest = ''
   let over = false
   const end = () => {

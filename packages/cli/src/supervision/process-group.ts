@@ -15,37 +15,42 @@ export function trySignal(pid: number, signal: NodeJS.Signals | 0): boolean {
 }
 
 const LOOK_MS = 20
-/** Looking for zombies reads all of /proc. */
-const LOOKS_PER_ZOMBIE_LOOK = 10
+/** Looking for zombies reads all of /proc, so it is done only every so many looks. */
+const LOOKS_PER_ZOMBIE_LOOK = 5
+/** SIGKILL is sent again this often, for who was forked while it was sent. */
+const KILL_AGAIN_MS = 200
 /** A process that outlives SIGKILL for so long hangs in the kernel; nothing more can be done about it. */
 const UNKILLABLE_MS = 5000
 
 /**
- * Waits until no process of the group is left, at most `ms`. Says whether that is so. Zombies do not count: in a container whose
- * first process reaps nobody they stay for ever.
+ * Waits until no process of the group is left, at most until `leftMs`, which is asked again and again, is 0. Says whether that is so.
+ * Zombies do not count: in a container whose first process reaps nobody they stay for ever.
  */
-export async function isGroupGone(group: number, ms: number): Promise<boolean> {
-  const until = performance.now() + ms
+export async function isGroupGone(group: number, leftMs: () => number): Promise<boolean> {
   for (let look = 1; ; look++) {
     if (!signalGroup(group, 0)) return true
     if (look % LOOKS_PER_ZOMBIE_LOOK === 0 && isAllZombies(group)) return true
-    if (performance.now() >= until) return false
-    await new Promise((resolve) => setTimeout(resolve, Math.min(LOOK_MS, Math.max(1, until - performance.now()))))
+    const left = leftMs()
+    if (left <= 0) return false
+    await new Promise((resolve) => setTimeout(resolve, Math.min(LOOK_MS, left)))
   }
 }
 
-/**
- * Ends every process of a group: SIGTERM, and SIGKILL as soon as `leftMs` says that no time is left. `leftMs` is asked again and
- * again, so the time may grow shorter meanwhile.
- */
+/** Ends every process of a group: SIGTERM, and SIGKILL as soon as `leftMs`, which is asked again and again, is 0. */
 export async function endGroup(group: number, leftMs: () => number): Promise<void> {
   signalGroup(group, 'SIGTERM')
   signalGroup(group, 'SIGCONT') // a stopped process would not hear it
-  while (leftMs() > 0) if (await isGroupGone(group, Math.min(LOOK_MS, leftMs()))) return
-  for (let waited = 0; waited < UNKILLABLE_MS; waited += 10 * LOOK_MS) {
-    signalGroup(group, 'SIGKILL') // again, for who was forked while it was sent
-    if (await isGroupGone(group, 10 * LOOK_MS)) return
+  if (await isGroupGone(group, leftMs)) return
+  for (let waited = 0; waited < UNKILLABLE_MS; waited += KILL_AGAIN_MS) {
+    signalGroup(group, 'SIGKILL')
+    if (await isGroupGone(group, countdown(KILL_AGAIN_MS))) return
   }
+}
+
+/** Milliseconds left of so many from now on. */
+export function countdown(ms: number): () => number {
+  const until = performance.now() + ms
+  return () => until - performance.now()
 }
 
 function isAllZombies(group: number): boolean {

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { Deadline } from './deadline.ts'
+import { type Deadline, leftMs } from './deadline.ts'
 import { listen, type Report, send } from './messages.ts'
-import { endGroup, signalGroup, trySignal } from './process-group.ts'
+import { countdown, endGroup, signalGroup, trySignal } from './process-group.ts'
 
 /** What to run, and how long it may run without another word. */
 export interface CommandSpec {
@@ -14,19 +14,28 @@ export interface CommandSpec {
   readonly stdin: boolean
   /** How long before the deadline the command is asked to end. */
   readonly graceMs: number
-  /** Asked when the supervisor is ready to start the command. */
+  /** Until when the lease is provably held, asked anew each time. */
   readonly deadline: () => Deadline
 }
 
 /** How a command came to its end. Nothing is left of its process group then, whichever it was. */
 export type CommandEnd =
-  | { readonly kind: 'over'; readonly exitCode: number | null; readonly signal: NodeJS.Signals | null; readonly ended: boolean }
+  | {
+      readonly kind: 'over'
+      readonly exitCode: number | null
+      readonly signal: NodeJS.Signals | null
+      readonly ended: boolean
+    }
   | { readonly kind: 'not-started'; readonly code: string; readonly message: string }
   /** The supervisor died, and the command was ended. */
   | { readonly kind: 'unsupervised' }
 
 /** Signals that the one process of the command gets, because they kill whoever does not expect them; others go to the whole group. */
 const FOR_THE_COMMAND_ALONE: ReadonlySet<NodeJS.Signals> = new Set(['SIGUSR1', 'SIGUSR2'])
+
+const OBEYS_WITHIN_MS = 500
+/** Deadlines of one heartbeat, reckoned at different times, differ by less. */
+const SAME_MS = 5
 
 /** What the wrapper has in hand of a command that runs under a supervisor of its own. */
 export class SupervisedCommand {
@@ -38,6 +47,7 @@ export class SupervisedCommand {
   #resolve!: (end: CommandEnd) => void
   #group: number | undefined
   #isOver = false
+  #told = 0
   /** Came before the command was there. */
   #early: NodeJS.Signals[] = []
 
@@ -55,7 +65,11 @@ export class SupervisedCommand {
     this.#pipe = this.#process.stdio[3] as Duplex
     this.#process.once('error', () => this.#abandoned())
     this.#process.once('exit', () => this.#abandoned())
-    listen<Report>(this.#pipe, (report) => this.#hear(report), () => this.#abandoned())
+    listen<Report>(
+      this.#pipe,
+      (report) => this.#hear(report),
+      () => this.#abandoned(),
+    )
   }
 
   /** Passes a signal on: to the command's whole process group, or to the command alone where the group would not survive it. */
@@ -66,14 +80,19 @@ export class SupervisedCommand {
     else signalGroup(this.#group, signal)
   }
 
-  /** The lease is provably held until then. */
+  /** The lease is provably held until then. The supervisor is told what it does not know yet. */
   extend(deadline: Deadline): void {
-    if (this.#group !== undefined && !this.#isOver) send(this.#pipe, { kind: 'extend', deadline })
+    if (this.#group === undefined || this.#isOver) return
+    if (Math.abs(deadline.monotonicMs - this.#told) < SAME_MS) return
+    this.#told = deadline.monotonicMs
+    send(this.#pipe, { kind: 'extend', deadline })
   }
 
-  /** The lease is lost: SIGTERM now, SIGKILL after `withinMs`. */
+  /** The lease is lost: SIGTERM now, SIGKILL after `withinMs`. A supervisor that does not obey, because it is stopped, is replaced. */
   end(withinMs: number): void {
-    if (!this.#isOver) send(this.#pipe, { kind: 'end', withinMs })
+    if (this.#isOver) return
+    send(this.#pipe, { kind: 'end', withinMs })
+    setTimeout(() => this.#abandoned(), withinMs + OBEYS_WITHIN_MS).unref()
   }
 
   #hear(report: Report): void {
@@ -107,8 +126,8 @@ export class SupervisedCommand {
     this.#process.kill('SIGKILL')
     const gone = () => this.#resolve({ kind: 'unsupervised' })
     if (this.#group === undefined) return gone()
-    const until = performance.now() + this.#spec.graceMs
-    void endGroup(this.#group, () => until - performance.now()).then(gone)
+    const grace = countdown(this.#spec.graceMs)
+    void endGroup(this.#group, () => Math.min(grace(), leftMs(this.#spec.deadline()))).then(gone)
   }
 }
 

@@ -54,11 +54,8 @@ export function acquire(
     return begin(section, policy, repository, row, command, alone)
   }
   if (isSlot(row.phase)) return present(section, repository, row, command)
-  if (isOtherLife(row, command) && (row.durable || row.holder === command.holder)) {
-    end(section, policy, repository, row, 'removed', command.ticket, undefined)
-    return begin(section, policy, repository, row, command, alone)
-  }
-  return rejoin(section, repository, row, command)
+  if (!isOtherLife(row, command)) return rejoin(section, repository, row, command)
+  return replaceLife(section, policy, repository, row, command, alone)
 }
 
 /** The run has no place and no slot yet. */
@@ -86,7 +83,7 @@ function begin(
   const row = beginAttempt(section, repository, record, command)
   if (trying || (alone && free && command.mode === 'wait')) {
     grant(section, repository, row, was, command.holder)
-    return { kind: 'granted', row, again: false }
+    return granted(row, false)
   }
   enqueue(section, repository, row, was, command.durable ? undefined : command.holder)
   return waiting(section, row)
@@ -103,8 +100,8 @@ function resume(
 ): AcquireResult {
   if (repository.state === 'draining') return refused('draining', repository)
   if (isDead(section, command.holder)) return HOLDER_DEAD
-  const { sequence } = row
-  beginAttempt(section, repository, row, command).sequence = sequence
+  const { sequence, priority } = row
+  Object.assign(beginAttempt(section, repository, row, command), { sequence, priority })
   enqueue(section, repository, row, 'record', command.durable ? undefined : command.holder)
   return waiting(section, row)
 }
@@ -121,11 +118,11 @@ function present(
   if (command.ticket !== row.ticket && isNotAfter(command.ticket, row.ticket))
     return refused('finished', repository)
   if (row.phase === 'reserved') {
-    if (command.mode === 'enqueue') return { kind: 'granted', row, again: !repeated }
+    if (command.mode === 'enqueue') return granted(row, !repeated)
     if (isDead(section, command.holder)) return HOLDER_DEAD
     row.grantedTo = command.ticket
     claimSlot(section, repository, row, command.holder)
-    return { kind: 'granted', row, again: false }
+    return granted(row, false)
   }
   if (repeated && row.phase === 'running' && row.holder !== command.holder) {
     // Granted to the former holder of the Manager that still asks.
@@ -133,8 +130,25 @@ function present(
     rehome(section, row, command.holder)
   }
   if (row.phase === 'orphaned' || row.holder !== command.holder) return elsewhere(row)
-  if (repeated) return { kind: 'granted', row, again: false }
-  return command.mode === 'wait' ? { kind: 'already-held', row } : { kind: 'granted', row, again: true }
+  if (repeated) return granted(row, false)
+  return command.mode === 'wait' ? { kind: 'already-held', row } : granted(row, true)
+}
+
+/** Another life of the run waits: it is over, once the new one can take its turn. */
+function replaceLife(
+  section: Section,
+  policy: Policy,
+  repository: RepositoryRow,
+  row: RunRow,
+  command: AcquireCommand,
+  alone: boolean,
+): AcquireResult {
+  if (!row.durable && row.holder !== command.holder) return elsewhere(row)
+  if (command.mode === 'try') return refused(tryRefusal(repository), repository)
+  if (repository.state === 'draining') return refused('draining', repository)
+  if (command.mode !== 'enqueue' && isDead(section, command.holder)) return HOLDER_DEAD
+  end(section, policy, repository, row, 'removed', command.ticket, undefined)
+  return begin(section, policy, repository, row, command, alone)
 }
 
 /** The run waits already; asking again never moves it. */
@@ -157,11 +171,14 @@ function rejoin(
   if (row.dueAt !== undefined && repository.state !== 'draining') unpark(section, repository, row)
   if (command.mode === 'try') return refused(tryRefusal(repository), repository)
   if (row.durable !== command.durable) return elsewhere(row)
-  if (row.durable) return waiting(section, row)
+  if (row.durable) {
+    if (command.mode === 'wait' && isDead(section, command.holder)) return HOLDER_DEAD
+    return waiting(section, row)
+  }
   const replaced = row.ticket
   row.ticket = command.ticket
   section.saved(row, 'waiting')
-  return { kind: 'waiting', row, place: section.place(row), replaced }
+  return waiting(section, row, replaced)
 }
 
 /** Makes a reservation the caller's running slot. */
@@ -195,14 +212,12 @@ export function adopt(section: Section, policy: Policy, command: AdoptCommand): 
   if (row !== undefined) settle(section, policy, repository, row)
   if (row !== undefined && isSlot(row.phase)) {
     if (row.phase === 'running')
-      return row.holder === command.holder
-        ? { kind: 'granted', row, again: row.grantedTo !== command.ticket }
-        : elsewhere(row)
+      return row.holder === command.holder ? granted(row, row.grantedTo !== command.ticket) : elsewhere(row)
     if (isDead(section, command.holder)) return HOLDER_DEAD
     row.grantedTo = command.ticket
     if (row.phase === 'reserved') claimSlot(section, repository, row, command.holder)
     else adoptSlot(section, repository, row, command.holder)
-    return { kind: 'granted', row, again: false }
+    return granted(row, false)
   }
   const { beyond } = command
   if (beyond === undefined)
@@ -235,7 +250,7 @@ export function adopt(section: Section, policy: Policy, command: AdoptCommand): 
   slot.durable = true
   slot.grantedTo = command.ticket
   grant(section, repository, slot, was, command.holder)
-  return { kind: 'granted', row: slot, again: false }
+  return granted(slot, false)
 }
 
 /** A command of an attempt that is over: the same caller's, not newer than the last one known, or the same uid after its end. */
@@ -268,8 +283,12 @@ export function refused(reason: Refusal, repository: RepositoryRow | undefined):
   }
 }
 
-function waiting(section: Section, row: RunRow): AcquireResult {
-  return { kind: 'waiting', row, place: section.place(row), replaced: undefined }
+function granted(row: RunRow, again: boolean, replaced?: string): AcquireResult {
+  return { kind: 'granted', row, again, sequence: row.sequence, replaced }
+}
+
+function waiting(section: Section, row: RunRow, replaced?: string): AcquireResult {
+  return { kind: 'waiting', row, place: section.place(row), sequence: row.sequence, replaced }
 }
 
 /** The answer that names who has the run. */

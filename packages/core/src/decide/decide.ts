@@ -1,15 +1,16 @@
 import type { AcquireCommand, AcquireResult, Command } from '../commands.ts'
 import type { RunKey } from '../keys.ts'
-import { isSlot, type RunRow } from '../rows.ts'
+import type { RunRow } from '../rows.ts'
 import type { Decide, Decision, Section } from '../section.ts'
-import { acquire, adopt, claim, elsewhere, refused } from './acquire.ts'
+import { acquire, adopt, claim as claimSlot, elsewhere, refused } from './acquire.ts'
 import { finish, release, remove, requeue, withdraw } from './end.ts'
-import { expire } from './expire.ts'
+import { expire, isDead } from './expire.ts'
 import { CHANGES_PER_COMMAND, CHANGES_PER_SETTLING, type Policy } from './policy.ts'
 import { promote } from './promote.ts'
 import { finishRemoval, removeRepository, setLimit, setRepositoryState, setRunState, watch } from './state.ts'
+import { claim } from './transitions.ts'
 
-type Waiting = Extract<AcquireResult, { kind: 'waiting' }>
+type Given = Extract<AcquireResult, { kind: 'waiting' | 'granted' }>
 
 const SUPERSEDED = Object.freeze({ kind: 'superseded' } as const)
 const NONE: readonly RunRow[] = Object.freeze([])
@@ -50,8 +51,8 @@ export function createDecide(policy: Policy): Decide {
         if (promote(section, policy, repository, granted)) more = true
       }
     }
-    if (granted !== undefined && (!alone || granted.length > 0))
-      conclude(section, commands.slice(0, decided), granted)
+    if (!alone || (granted !== undefined && granted.length > 0))
+      conclude(section, commands.slice(0, decided), granted ?? NONE)
     if (more !== section.guard.backlog) section.savedGuard(section.guard.watchedUntil, more)
     return decided === 1 && granted === undefined && !more
       ? ONE_DECIDED
@@ -68,7 +69,7 @@ function apply(section: Section, policy: Policy, command: Command, alone: boolea
       command.outcome = release(section, policy, command)
       return
     case 'claim':
-      command.outcome = claim(section, policy, command)
+      command.outcome = claimSlot(section, policy, command)
       return
     case 'adopt':
       command.outcome = adopt(section, policy, command)
@@ -110,12 +111,10 @@ function conclude(section: Section, decided: readonly Command[], granted: readon
   const next = [...granted]
   for (const command of decided) {
     const { outcome } = command
-    if (command.kind === 'acquire' && outcome?.kind === 'waiting') {
-      command.outcome = waited(section, command, outcome)
-    } else if ((outcome?.kind === 'finished' && outcome.freed) || outcome?.kind === 'released') {
+    if (command.kind === 'acquire' && (outcome?.kind === 'waiting' || outcome?.kind === 'granted')) {
+      command.outcome = concludeAcquire(section, command, outcome)
+    } else if ((outcome?.kind === 'finished' || outcome?.kind === 'released') && outcome.freed) {
       const ended = section.run(command.repository, (command as { run: RunKey }).run)
-      // Already answered by the row, when this is a command that is asked again.
-      if (ended?.endedBy === command.ticket && ended.successor !== undefined) continue
       const at = next.findIndex((row) => row.repository === command.repository)
       const [successor] = at < 0 ? [] : next.splice(at, 1)
       if (successor === undefined) continue
@@ -128,12 +127,26 @@ function conclude(section: Section, decided: readonly Command[], granted: readon
   }
 }
 
-/** What became of an entry by the end of the decision. */
-function waited(section: Section, command: AcquireCommand, outcome: Waiting): AcquireResult {
-  const { row, replaced } = outcome
-  if (!row.durable && row.ticket !== command.ticket) return SUPERSEDED
-  if (row.phase === 'waiting') return { kind: 'waiting', row, replaced, place: section.place(row) }
-  if (!isSlot(row.phase)) return refused('removed', section.repository(command.repository))
-  if (row.grantedTo !== undefined && row.grantedTo !== command.ticket) return elsewhere(row)
-  return { kind: 'granted', row, again: false, replaced }
+/** What a row that was given to a command is by the end of the decision. */
+function concludeAcquire(section: Section, command: AcquireCommand, outcome: Given): AcquireResult {
+  const { row, sequence } = outcome
+  if (row.sequence !== sequence || row.phase === 'record')
+    return refused('removed', section.repository(command.repository))
+  if (outcome.kind === 'waiting' && !row.durable && row.ticket !== command.ticket) return SUPERSEDED
+  if (row.phase === 'waiting') return { ...outcome, kind: 'waiting', place: section.place(row) }
+  if (outcome.kind === 'granted') return outcome
+  const repository = section.repository(row.repository)
+  if (
+    row.phase === 'reserved' &&
+    command.mode === 'wait' &&
+    repository !== undefined &&
+    !isDead(section, command.holder)
+  ) {
+    // Its caller is here: it needs no claim of its own.
+    row.grantedTo = command.ticket
+    claim(section, repository, row, command.holder)
+  }
+  if (row.grantedTo === undefined || row.grantedTo === command.ticket)
+    return { ...outcome, kind: 'granted', again: false }
+  return row.holder === command.holder ? { kind: 'already-held', row } : elsewhere(row)
 }

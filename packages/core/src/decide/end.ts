@@ -14,7 +14,7 @@ import type { Section } from '../section.ts'
 import { isNotAfter } from '../ticket.ts'
 import { newRepository } from './limits.ts'
 import type { Policy } from './policy.ts'
-import { beginAttempt, end, giveBack, orphan } from './transitions.ts'
+import { beginAttempt, dueIn, end, giveBack, orphan } from './transitions.ts'
 
 const ALREADY = Object.freeze({ kind: 'already-released' } as const)
 const NOT_DURABLE = Object.freeze({ kind: 'not-durable' } as const)
@@ -29,7 +29,7 @@ export function release(section: Section, policy: Policy, command: ReleaseComman
   if (repository !== undefined && row !== undefined && isSlot(row.phase) && row.token === command.token) {
     if (row.holder !== undefined && row.holder !== section.by) section.bump(row.holder)
     end(section, policy, repository, row, 'released', command.ticket, command.state, command.force)
-    return { kind: 'released', promoted: [] }
+    return { kind: 'released', freed: true, promoted: [] }
   }
   if (
     row?.phase === 'record' &&
@@ -37,7 +37,7 @@ export function release(section: Section, policy: Policy, command: ReleaseComman
     (row.ending === 'released' || row.ending === 'withdrawn')
   )
     return row.endedBy === command.ticket
-      ? { kind: 'released', promoted: row.successor === undefined ? [] : [row.successor] }
+      ? { kind: 'released', freed: false, promoted: row.successor === undefined ? [] : [row.successor] }
       : ALREADY
   return lostLease(repository, row, command.token)
 }
@@ -94,12 +94,10 @@ export function withdraw(
     section.saved(row, 'record')
     return { kind: 'absent' }
   }
-  if (
-    command.orphan &&
-    row.durable &&
-    row.phase === 'running' &&
-    (row.grantedTo ?? row.ticket) === command.of
-  ) {
+  // A slot is whose it was given to last, whoever enqueued the run.
+  if ((isSlot(row.phase) ? (row.grantedTo ?? row.ticket) : row.ticket) !== command.of)
+    return { kind: 'absent' }
+  if (command.orphan && row.durable && row.phase === 'running') {
     orphan(section, repository, row)
     return { kind: 'withdrawn' }
   }
@@ -109,11 +107,8 @@ export function withdraw(
     row.state = undefined
     return { kind: 'withdrawn' }
   }
-  if (row.grantedTo === command.of && isSlot(row.phase)) {
-    giveBack(section, repository, row, 'requeued', undefined)
-    return { kind: 'withdrawn' }
-  }
-  return { kind: 'absent' }
+  giveBack(section, repository, row, 'requeued', undefined)
+  return { kind: 'withdrawn' }
 }
 
 function leaveMark(
@@ -159,7 +154,7 @@ export function requeue(section: Section, command: RequeueCommand): RequeueResul
     repository,
     row,
     'requeued',
-    command.delayMs > 0 ? section.now + command.delayMs : undefined,
+    command.delayMs > 0 ? dueIn(section, command.delayMs) : undefined,
   )
   return { kind: 'requeued', row, place: section.place(row) }
 }

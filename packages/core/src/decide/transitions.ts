@@ -16,6 +16,11 @@ import type { Section } from '../section.ts'
 import { giveNumber, takeNumber } from '../slot-numbers.ts'
 import { type Policy, parkMs } from './policy.ts'
 
+/** The store time at which `ms` are over, whichever process judges it by then. */
+export function dueIn(section: Section, ms: number): number {
+  return section.now + ms + section.clockLagMs
+}
+
 /** What a new attempt brings along. */
 export interface Attempt {
   readonly run: RunKey
@@ -99,7 +104,7 @@ export function grant(
     row.phase = 'reserved'
     repository.reserved++
     row.holder = undefined
-    row.dueAt = section.now + row.claimTimeoutMs
+    row.dueAt = dueIn(section, row.claimTimeoutMs)
     row.state ??= 'queued'
   } else run(section, row, holder)
   section.saved(row, was)
@@ -140,7 +145,7 @@ export function orphan(section: Section, repository: RepositoryRow, row: RunRow)
   repository.orphaned++
   row.phase = 'orphaned'
   row.holder = undefined
-  row.dueAt = Math.min(section.now + row.leaseTtlMs, row.holdUntil ?? Number.POSITIVE_INFINITY)
+  row.dueAt = Math.min(dueIn(section, row.leaseTtlMs), row.holdUntil ?? Number.POSITIVE_INFINITY)
   section.saved(row, 'running')
   section.savedRepository(repository)
   section.emit('orphaned', row, lost)
@@ -174,7 +179,7 @@ export function giveBack(
 
 /** Parks a reservation that nobody claimed; each time for longer. */
 export function park(section: Section, repository: RepositoryRow, row: RunRow): void {
-  const until = section.now + parkMs(row.claimTimeoutMs, row.parks)
+  const until = dueIn(section, parkMs(row.claimTimeoutMs, row.parks))
   row.parks++
   giveBack(section, repository, row, 'parked', until)
 }
@@ -230,7 +235,7 @@ export function drop(section: Section, repository: RepositoryRow, row: RunRow): 
 function run(section: Section, row: RunRow, holder: HolderId): void {
   row.phase = 'running'
   row.holder = holder
-  row.holdUntil = row.maxHoldMs > 0 ? section.now + row.maxHoldMs : undefined
+  row.holdUntil = row.maxHoldMs > 0 ? dueIn(section, row.maxHoldMs) : undefined
   row.dueAt = row.holdUntil
   if (!isFinal(row.state)) row.state = 'started'
   row.startedAt = section.wall

@@ -80,8 +80,8 @@ export function finish(of: OfRun & Partial<FinishCommand>): FinishCommand {
   return { kind: 'finish', repository: API, state: 'completed', outcome: undefined, ...of }
 }
 
-export function withdraw(of: OfRun & { readonly of: string }): WithdrawCommand {
-  return { kind: 'withdraw', repository: API, outcome: undefined, ...of }
+export function withdraw(of: OfRun & { readonly of: string; readonly orphan?: boolean }): WithdrawCommand {
+  return { kind: 'withdraw', repository: API, orphan: false, outcome: undefined, ...of }
 }
 
 export function remove(of: OfRun): RemoveCommand {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { acquire, adopt, API, limit } from './commands.ts'
+import { acquire, adopt, API, limit, release } from './commands.ts'
 import { ask, grantedTo, repo, run } from './lab.ts'
 import type { Rule } from './rule.ts'
 
@@ -103,7 +103,7 @@ export function limitRules(rule: Rule): void {
     for (const number of [33, 1, 64, 32, 65]) {
       const row = given.get(number)
       assert.ok(row)
-      await desk.sendAll([{ kind: 'release', repository: API, run: row.run, token: row.token, ticket: desk.ticket(), state: 'completed', force: undefined, outcome: undefined }])
+      await desk.send(release({ run: row.run, token: row.token, ticket: desk.ticket() }))
       const next = await desk.send(take(`next-${number}`))
       assert.equal(next.kind === 'granted' ? next.row.number : 0, number, 'the number that is free is given')
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Decide, RunRow, Section } from '@slotkeeper/core/driver'
-import { acquire, API, enqueue, release, removeRepository, watch } from './commands.ts'
+import { acquire, API, claim, enqueue, release, removeRepository, watch } from './commands.ts'
 import { ask, grantedTo, repo, run } from './lab.ts'
 import type { Rule } from './rule.ts'
 import { withWallClock } from './wall-clock.ts'
@@ -111,7 +111,7 @@ export function tokenRules(rule: Rule): void {
     assert.ok(outcome.kind === 'granted' && outcome.row.phase === 'reserved')
     const { token } = outcome.row
     const holder = await desk.holder()
-    const claimed = await desk.send({ kind: 'claim', repository: API, run: run(1), ticket: desk.ticket(), holder, validUntil: 0, token, outcome: undefined })
+    const claimed = await desk.send(claim({ run: run(1), ticket: desk.ticket(), holder, token }))
     assert.equal(claimed.kind, 'running')
     assert.equal((await desk.row(API, run(1)))?.token, token)
   })

@@ -1,5 +1,9 @@
 import fc from 'fast-check'
 
+/** How many there are of each; few, so that they meet. */
+export const CALLERS = 6
+export const RUNS = 16
+
 /** A command as drawn: small numbers that the world turns into a real command with what it knows by then. */
 export interface Asked {
   readonly kind: Kind
@@ -89,8 +93,8 @@ function asked(weights: Weights): fc.Arbitrary<Asked> {
   return fc.record({
     kind: fc.oneof(...kinds.map(([kind, weight]) => ({ weight, arbitrary: fc.constant(kind) }))),
     late: mostly(12, 0, 1, 3, 9),
-    run: fc.nat(4),
-    caller: fc.nat(2),
+    run: fc.nat(RUNS - 1),
+    caller: fc.nat(CALLERS - 1),
     mode: fc.constantFrom('try', 'wait', 'wait', 'enqueue'),
     durable: mostly(2, false, true),
     priority: mostly(3, 0, -1, 1, 2),
@@ -105,17 +109,22 @@ function asked(weights: Weights): fc.Arbitrary<Asked> {
 
 /** Programs of up to `steps` batches. `weights` above the usual ones bring a rule's own subject into play more often. */
 export function program(weights: Weights = {}, steps = 14): fc.Arbitrary<Program> {
+  // Many runs at once, so that budgets are used up and queues grow.
+  const burst = fc
+    .array(asked({ acquire: 300 }), { minLength: 8, maxLength: 16, size: 'max' })
+    .map(all => all.map((one, i) => ({ ...one, run: (one.run + i) % RUNS, mode: one.mode === 'try' ? 'wait' : one.mode })))
   const step: fc.Arbitrary<Step> = fc.record({
-    advance: mostly(4, 0, 1, 15, 45, 110, 600),
-    beats: fc.nat(15),
+    advance: mostly(8, 0, 1, 1, 15, 15, 45, 45, 110, 600),
+    beats: fc.nat(2 ** CALLERS - 1),
     domain: mostly(5, 0, 1),
-    by: fc.nat(3),
+    by: fc.nat(CALLERS - 1),
     commands: fc.oneof(
       { weight: 3, arbitrary: fc.array(asked(weights), { maxLength: 1 }) },
       { weight: 4, arbitrary: fc.array(asked(weights), { maxLength: 4 }) },
-      { weight: 2, arbitrary: fc.array(asked(weights), { maxLength: 12 }) },
+      { weight: 2, arbitrary: fc.array(asked(weights), { maxLength: 12, size: 'max' }) },
+      { weight: 1, arbitrary: burst },
     ),
-    budget: mostly(3, 16, 17, 18, 21, 30, 100),
+    budget: mostly(4, 16, 17, 18, 21, 100),
     overdue: mostly(2, 100, 1, 2, 4),
     heads: mostly(2, 100, 1, 2, 4),
     cautious: fc.boolean(),

@@ -2,17 +2,29 @@ import type { AcquireCommand, Command } from '../../../src/commands.ts'
 import { createDecide } from '../../../src/decide/decide.ts'
 import type { HolderId, RepositoryKey, RunKey } from '../../../src/keys.ts'
 import { type Changes, type Facts, RecordedSection } from '../../../src/recorded-section.ts'
-import type { HolderRow, LimitProposal } from '../../../src/rows.ts'
+import type { HolderRow, LimitProposal, Phase } from '../../../src/rows.ts'
 import type { Decision } from '../../../src/section.ts'
-import type { Asked, Program, Step } from './program.ts'
+import { type Asked, CALLERS, type Kind, type Program, type Step } from './program.ts'
 import { type Domain, ReferenceStore, type Window } from './reference-store.ts'
 
 export const RECORD_TTL_MS = 500
 export const HOLDER_TTL_MS = 100
 const CLAIM_TIMEOUT_MS = 40
 const LEASE_TTL_MS = 60
-const CALLERS = 4
 const WHOLE: Window = { overdue: 1000, heads: 1000, cautious: false, shared: true, late: false }
+
+/** The phases in which a command finds something to do. */
+const MEANT_FOR: Partial<Record<Kind, readonly Phase[]>> = {
+  claim: ['reserved'],
+  adopt: ['orphaned', 'reserved'],
+  'adopt-beyond': ['waiting', 'orphaned', 'record'],
+  requeue: ['running', 'reserved'],
+  release: ['running', 'reserved', 'orphaned'],
+  finish: ['running', 'reserved', 'orphaned', 'waiting'],
+  withdraw: ['running', 'waiting', 'reserved'],
+  remove: ['waiting'],
+  'run-state': ['running', 'waiting', 'record'],
+}
 
 /** Everything about one commit that a rule may look at. */
 export interface Commit {
@@ -69,11 +81,10 @@ export class World {
 
   #step(step: Step): void {
     const { store } = this
-    // Bit 3 stands for a restart of the store: nobody could heartbeat meanwhile, so the terms are as they are.
     store.now += step.advance
     for (let i = 0; i < CALLERS; i++) if ((step.beats & (1 << i)) !== 0) this.#heartbeat(this.#callers[i] as Caller)
     const domain = `acme/${step.domain}`
-    const commands = step.commands.map(asked => this.#command(domain as RepositoryKey, asked))
+    const commands = this.commands(step)
     this.#sent.push(...commands)
     const by = this.#callers[step.by]?.holder
     const window: Window = step
@@ -87,6 +98,11 @@ export class World {
     }
     if (step.fate === 'drain') this.drain(domain, step)
     if (step.fate === 'house') store.keepHouse()
+  }
+
+  /** The commands that a step's numbers stand for now. */
+  commands(step: Step): Command[] {
+    return step.commands.map(asked => this.#command(`acme/${step.domain}`, asked))
   }
 
   /** Decides one batch and commits it. */
@@ -163,7 +179,7 @@ export class World {
       }
     }
     const caller = this.#callers[asked.caller] as Caller
-    const run = `acme/run${asked.run}` as RunKey
+    const run = this.#run(repository, asked)
     const row = this.store.domain(repository).runs.get(run)
     const ticket = this.ticket(caller)
     const proposal = this.#proposal(repository, asked)
@@ -191,7 +207,7 @@ export class World {
       case 'withdraw': {
         const old = this.#sent.findLast((command): command is AcquireCommand => command.kind === 'acquire' && command.run === run && command.repository === repository)
         const of = aim < 3 ? row?.ticket : aim < 6 ? (row?.grantedTo ?? row?.ticket) : aim < 8 ? old?.ticket : undefined
-        return { ...base, kind: 'withdraw', of: of ?? this.#neverArrived(repository, run, caller) }
+        return { ...base, kind: 'withdraw', orphan: asked.durable, of: of ?? this.#neverArrived(repository, run, caller) }
       }
       case 'remove':
         return { ...base, kind: 'remove' }
@@ -206,6 +222,17 @@ export class World {
       case 'watch':
         return { repository, ticket, outcome: undefined, kind: 'watch', forMs: ms }
     }
+  }
+
+  /** Mostly a run that the command is meant for. */
+  #run(repository: RepositoryKey, { kind, run, aim }: Asked): RunKey {
+    const phases = MEANT_FOR[kind]
+    if (phases !== undefined && aim < 8) {
+      const rows = [...this.store.domain(repository).runs.values()].filter(({ phase }) => phases.includes(phase))
+      const row = rows[run % rows.length]
+      if (row !== undefined) return row.run
+    }
+    return `acme/run${run}`
   }
 
   /** A ticket whose command is under way still, and may come after all. */

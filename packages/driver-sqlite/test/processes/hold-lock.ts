@@ -1,0 +1,13 @@
+// Keeps the file named by the argument locked until it is told something.
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import type BetterSqlite from 'better-sqlite3'
+
+const Sqlite: typeof BetterSqlite = createRequire(import.meta.url)('better-sqlite3')
+const file = new Sqlite(process.argv[2] as string)
+file.exec('BEGIN IMMEDIATE')
+console.log('locked')
+await once(process.stdin, 'data')
+file.exec('COMMIT')
+file.close()
+process.stdin.destroy()
