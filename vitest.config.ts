@@ -23,22 +23,29 @@ const alias = packages.flatMap((name) => {
   })
 })
 
+function project(name: string, root: string, include: string[]) {
+  return {
+    resolve: { alias },
+    test: {
+      name,
+      root,
+      include,
+      // Child processes, one per file: a test may stop, signal or block its own, and what it leaves behind ends with it.
+      pool: 'forks' as const,
+      restoreMocks: true,
+      unstubEnvs: true,
+      testTimeout: 20_000,
+      hookTimeout: 20_000,
+    },
+  }
+}
+
 export default defineConfig({
   test: {
-    projects: packages.map((name) => ({
-      resolve: { alias },
-      test: {
-        name,
-        root: `${folder}/${name}`,
-        include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-        // Child processes, one per file: a test may stop, signal or block its own, and what it leaves behind ends with it.
-        pool: 'forks',
-        restoreMocks: true,
-        unstubEnvs: true,
-        testTimeout: 20_000,
-        hookTimeout: 20_000,
-      },
-    })),
+    projects: [
+      ...packages.map((name) => project(name, `${folder}/${name}`, ['src/**/*.test.ts', 'test/**/*.test.ts'])),
+      project('demo', fileURLToPath(new URL('./examples/demo', import.meta.url)), ['*.test.ts']),
+    ],
     maxWorkers: Math.max(2, availableParallelism() - 1),
     retry: 0,
     coverage: { provider: 'v8', include: ['packages/*/src/**'], reporter: ['text-summary', 'html'] },

@@ -78,7 +78,9 @@ export async function ensureDependencies(onStart) {
   const members = ['packages', 'examples']
     .filter((group) => existsSync(join(root, group)))
     .flatMap((group) => readdirSync(join(root, group)).map((name) => `${group}/${name}`))
-  const manifests = ['.', ...members].map((member) => join(member, 'package.json'))
+  const manifests = ['.', 'bench', ...members]
+    .map((member) => join(member, 'package.json'))
+    .filter((manifest) => existsSync(join(root, manifest)))
   const locks = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'toolchain/package-lock.json']
   const inputs = hashInputs([...locks, ...manifests], [root])
   if (isDone('dependencies', inputs) && existsSync(join(root, 'node_modules', '.modules.yaml'))) return

@@ -3,18 +3,9 @@ import type { History, StartedAttempt } from './history.ts'
 import type { Plan } from './plan.ts'
 import { monotonicMs } from './run-log.ts'
 
-/** The worker to kill, and what it has in hand. */
-export interface Victim {
-  readonly worker: Worker
-  /** Its children at work. */
-  readonly atWork: readonly StartedAttempt[]
-  /** Its runs that wait. */
-  readonly waiting: number
-}
-
 /** From which part of all runs on a worker may be killed; and from which part on one will do that shows less. */
 const FROM = 0.35
-const ANY_FROM = 0.5
+const ANY_FROM = 0.4
 
 /**
  * Chooses a worker that holds slots of repositories in which others wait, and has runs waiting itself: the most slots first. Later in
@@ -25,7 +16,7 @@ export function chooseVictim(
   history: History,
   workers: readonly Worker[],
   { share }: { readonly share: number },
-): Victim | undefined {
+): Worker | undefined {
   if (share < FROM) return undefined
   const started = history.started()
   const begun = new Set(started.map(({ run }) => run))
@@ -38,7 +29,7 @@ export function chooseVictim(
     const telling = atWork.filter(({ repository }) => crowded.has(repository) && limited.has(repository))
     return {
       worker,
-      atWork,
+      atWork: atWork.length,
       telling: telling.length,
       waiting: worker.runs.filter(({ run }) => !begun.has(run)).length,
     }
@@ -46,10 +37,8 @@ export function chooseVictim(
   const best = candidates
     .filter(({ telling, waiting }) => telling > 0 && waiting > 0)
     .sort((a, b) => b.telling - a.telling)[0]
-  if (best !== undefined || share < ANY_FROM) return best
-  return candidates
-    .filter(({ atWork }) => atWork.length > 0)
-    .sort((a, b) => b.atWork.length - a.atWork.length)[0]
+  if (best !== undefined || share < ANY_FROM) return best?.worker
+  return candidates.filter(({ atWork }) => atWork > 0).sort((a, b) => b.atWork - a.atWork)[0]?.worker
 }
 
 /** Whether a child is at work and less than half through. */

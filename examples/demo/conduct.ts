@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { chooseVictim, type Victim } from './choose-victim.ts'
-import { Fleet } from './fleet.ts'
+import { chooseVictim } from './choose-victim.ts'
+import { Fleet, type Worker } from './fleet.ts'
 import { History } from './history.ts'
 import { judgeKill } from './judge-kill.ts'
 import type { LiveView } from './live-view.ts'
-import { deal, estimateSeconds, type Plan } from './plan.ts'
+import { deal, type Plan, workSeconds } from './plan.ts'
 import { LogReader, monotonicMs, openLog } from './run-log.ts'
 
 /** How soon a dead worker's slots come back; short, so that there is not much to wait for. */
@@ -34,8 +34,8 @@ export async function conduct(
     repositories: plan.repositories,
   })
   const beganAt = monotonicMs()
-  const expectedMs = estimateSeconds(plan) * 1000
-  const mostMs = 3 * expectedMs + 30_000
+  const workMs = workSeconds(plan) * 1000
+  const mostMs = 3 * workMs + 45_000
   let told = 0
 
   const read = () => {
@@ -43,18 +43,17 @@ export async function conduct(
   }
 
   /** Kills a worker, and only when it and its children are gone gives what it has not done to a new one. */
-  const kill = async ({ worker, atWork, waiting }: Victim) => {
+  const kill = async (worker: Worker) => {
     log({ event: 'kill', worker: worker.name, pid: worker.pid })
     await fleet.kill(worker)
-    view.event(
-      `${worker.name} (process ${worker.pid}) killed with -9 while ${atWork.length} of its runs were at work and ${waiting} waited`,
-    )
     read()
+    const { slots } = judgeKill(history, TTL_MS)
     const done = doneRuns(history)
     const unfinished = worker.runs.filter(({ run }) => !done.has(run))
+    view.event(`${worker.name} (process ${worker.pid}) killed with -9; its ${slots} children have stopped`)
     const heir = fleet.start(unfinished)
     view.event(
-      `its children are gone; ${heir.name} takes over its ${unfinished.length} unfinished runs; the store keeps slots for the dead worker until its TTL is over`,
+      `${heir.name} takes over its ${unfinished.length} unfinished runs; the store keeps the slots until the TTL is over`,
     )
   }
 
@@ -63,11 +62,12 @@ export async function conduct(
   try {
     for (const hand of deal(plan, WORKERS)) if (hand.length > 0) fleet.start(hand)
     for (;;) {
+      const isOver = fleet.isOver
       read()
       view.show(history)
       fleet.check()
       const done = doneRuns(history).size
-      if (done >= plan.runs.length) break
+      if (done >= plan.runs.length || isOver) break
       const passedMs = monotonicMs() - beganAt
       if (passedMs > mostMs) {
         view.event(
@@ -76,7 +76,7 @@ export async function conduct(
         return history
       }
       if (history.kills.length === 0) {
-        const share = Math.max(done / plan.runs.length, Math.min(passedMs / expectedMs, 0.6))
+        const share = Math.max(done / plan.runs.length, passedMs / workMs)
         const victim = chooseVictim(plan, history, fleet.workers, { share })
         if (victim !== undefined) await kill(victim)
       } else {

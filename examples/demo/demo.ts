@@ -52,7 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
     return await demonstrate(plan, options, interruption.signal)
   } catch (error) {
     if (!interruption.signal.aborted) throw error
-    if (process.stdout.writable) console.error(messageOf(interruption.signal.reason))
+    if (exitCode !== 128 + constants.signals.SIGPIPE) console.error(messageOf(interruption.signal.reason))
     return exitCode
   }
 }
@@ -90,7 +90,7 @@ function introduction(plan: Plan, { pipelines }: Options): string {
   return [
     `${plan.runs.length} runs of ${plan.repositories.length} repositories, as the manifests in ${from.startsWith('..') ? pipelines : from} say.`,
     `${WORKERS} worker processes ask for all of them at once and meet in one SQLite file; every run is a process of its own.`,
-    `In the middle one worker is killed with -9: its children stop, its slots come back after ${TTL_MS / 1000} s, a new worker does the rest.`,
+    `In the middle one worker is killed with -9: its children stop, its slots come back after about ${TTL_MS / 1000} s, a new worker does the rest.`,
     `At the end the log that the children write is judged: limits, order, nothing lost. This takes about ${Math.round(estimateSeconds(plan))} s.`,
     '',
     '',

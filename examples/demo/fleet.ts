@@ -35,6 +35,11 @@ export class Fleet {
     return this.#workers.filter(({ killed }) => !killed)
   }
 
+  /** Whether every worker has ended. */
+  get isOver(): boolean {
+    return this.#workers.every(({ child }) => hasEnded(child))
+  }
+
   /** Starts a worker for these runs. */
   start(runs: readonly PlannedRun[]): Worker {
     const name = `worker-${this.#workers.length + 1}`
@@ -96,7 +101,7 @@ export class Fleet {
   }
 
   #end(): string[] {
-    const living = this.#workers.filter(({ child }) => child.exitCode === null && child.signalCode === null)
+    const living = this.#workers.filter(({ child }) => !hasEnded(child))
     for (const { child, pid } of living) {
       try {
         // The whole group: the worker and its children.
@@ -107,4 +112,8 @@ export class Fleet {
     }
     return living.map(({ name }) => name)
   }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
 }

@@ -16,7 +16,7 @@ export interface Check {
 }
 
 /** A repository in figures. */
-export interface RepositoryFigures {
+interface RepositoryFigures {
   readonly repository: string
   /** 0 = unlimited. */
   readonly limit: number

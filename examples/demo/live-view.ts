@@ -31,6 +31,8 @@ interface Standing {
   readonly key: string
   readonly limit: number
   readonly atWork: readonly StartedAttempt[]
+  /** The last child of each slot number, at work or not. */
+  readonly lanes: ReadonlyMap<number | undefined, StartedAttempt>
   readonly waiting: number
   readonly done: number
   readonly runs: number
@@ -43,7 +45,8 @@ function standings(plan: Plan, history: History): readonly Standing[] {
     const own = started.filter(({ repository }) => repository === key)
     const atWork = own.filter(({ end }) => end === undefined)
     const done = new Set(own.filter(({ end }) => end?.outcome === 'done').map(({ run }) => run)).size
-    return { key, limit, atWork, done, runs, waiting: Math.max(0, runs - done - atWork.length) }
+    const lanes = new Map(own.map((attempt) => [attempt.start.slot, attempt]))
+    return { key, limit, atWork, lanes, done, runs, waiting: Math.max(0, runs - done - atWork.length) }
   })
 }
 
@@ -96,7 +99,7 @@ function tableView(plan: Plan, stream: WriteStream): LiveView {
     )
     const below = Array.from({ length: EVENTS }, (_, index) => events.at(index - EVENTS) ?? '')
     const text = [
-      `${passed()}  ${dim('at work: the number of the worker in each slot')}`,
+      `${passed()}  ${dim('at work: the number of the worker in each slot, · free, × its worker was killed')}`,
       dim(head),
       ...lines,
       '',
@@ -125,15 +128,13 @@ function tableView(plan: Plan, stream: WriteStream): LiveView {
   }
 }
 
-/** A place for every slot number with the number of the worker that has it. */
-function bar({ limit, atWork }: Standing, cells: number, stream: WriteStream): string {
-  const places =
-    limit === 0
-      ? [...atWork]
-      : Array.from({ length: limit }, (_, index) => atWork.find(({ start }) => start.slot === index + 1))
+/** A place for every slot number: the number of the worker that has it, × where a worker lost it and nobody has got it since. */
+function bar({ limit, atWork, lanes }: Standing, cells: number, stream: WriteStream): string {
+  const places = limit === 0 ? [...atWork] : Array.from({ length: limit }, (_, index) => lanes.get(index + 1))
   const shown = places.slice(0, places.length > cells ? cells - 1 : cells)
   const text = shown.map((attempt) => {
-    if (attempt === undefined) return styleText('dim', '·', { stream })
+    if (attempt === undefined || attempt.end?.outcome === 'done') return styleText('dim', '·', { stream })
+    if (attempt.end !== undefined) return styleText('red', '×', { stream })
     const number = Number(attempt.worker.replace(/\D/g, ''))
     const colour = COLOURS[(number - 1) % COLOURS.length] ?? 'white'
     return styleText(['inverse', colour], String(number % 10), { stream })

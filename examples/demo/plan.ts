@@ -26,9 +26,14 @@ const START_SECONDS = 0.1
 const KILL_SECONDS = 4
 const SHORTEST_SECONDS = 0.05
 
-/** About how long the plan takes, in seconds: the repository with the most work a slot decides. */
+/** About how long the plan takes, in seconds, with one worker killed. */
 export function estimateSeconds(plan: Plan): number {
-  return KILL_SECONDS + Math.max(...busy(plan).map(({ work, starts }) => work + starts))
+  return KILL_SECONDS + workSeconds(plan)
+}
+
+/** About how long the plan takes, in seconds, while nothing happens: the repository with the most work a slot decides. */
+export function workSeconds(plan: Plan): number {
+  return Math.max(...busy(plan).map(({ work, starts }) => work + starts))
 }
 
 /** The same plan with shorter or longer runs, so that it takes about `seconds`. */

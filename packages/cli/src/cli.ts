@@ -41,7 +41,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
 /** Says what went wrong, and answers the exit code of it. */
 function report(error: unknown, err: Output): number {
   err.write(`slotkeeper: ${sentence(error)}\n`)
-  if (process.env['SLOTKEEPER_DEBUG'] === '1' && error instanceof Error) err.write(`${error.stack}\n`)
+  if (process.env.SLOTKEEPER_DEBUG === '1' && error instanceof Error) err.write(`${error.stack}\n`)
   return exitCodeOf(error)
 }
 

@@ -17,10 +17,10 @@ const SOMETIME_MS = 5
 
 /** The output with this file descriptor. */
 export function output(fd: 1 | 2, env: NodeJS.ProcessEnv = process.env): Output {
-  const isTerminal = isatty(fd) && env['TERM'] !== 'dumb'
+  const isTerminal = isatty(fd) && env.TERM !== 'dumb'
   return {
     isTerminal,
-    hasColours: isTerminal && (env['NO_COLOR'] ?? '') === '',
+    hasColours: isTerminal && (env.NO_COLOR ?? '') === '',
     get columns() {
       return (isTerminal ? (fd === 1 ? process.stdout : process.stderr).columns : undefined) ?? 80
     },

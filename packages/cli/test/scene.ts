@@ -3,7 +3,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { test as plain } from 'vitest'
+import { Manager, type RepositoryInfo } from '@slotkeeper/core'
+import { sqliteDriver } from '@slotkeeper/driver-sqlite'
+import { test as plain, vi } from 'vitest'
+
+// Each of these tests starts many processes, and others share the machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 /** The built command, as a user gets it. */
 export const BIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
@@ -59,6 +64,7 @@ export class Scene {
   readonly store = `sqlite:${join(this.directory, 'slots.db')}`
   readonly #journal = join(this.directory, 'journal')
   readonly #started: Running[] = []
+  #manager: Manager | undefined
 
   constructor() {
     writeFileSync(this.#journal, '')
@@ -70,6 +76,7 @@ export class Scene {
       if (child.exitCode === null && child.signalCode === null) kill(pid, 'SIGKILL')
     for (const { group } of this.journal()) if (group > 0) kill(-group, 'SIGKILL')
     await Promise.all(this.#started.map(({ ended }) => ended))
+    await this.#manager?.close()
     rmSync(this.directory, { recursive: true, force: true })
   }
 
@@ -123,19 +130,17 @@ export class Scene {
     return this.journal().filter((line) => line.name === name && line.what === what).length
   }
 
-  /** What `status --repository acme/api --json` says of it. */
-  async status(): Promise<{
-    running: number
-    waiting: number
-    slots: { run: string }[]
-    queue: { run: string; place: number }[]
-  }> {
-    const { stdout } = await this.finish(['status', '--repository', 'acme/api', '--json'])
-    return JSON.parse(stdout).repositories[0]
+  /** What the store says of acme/api, read by this process. */
+  status(): Promise<RepositoryInfo> {
+    this.#manager ??= new Manager({
+      driver: sqliteDriver({ path: join(this.directory, 'slots.db') }),
+      schema: 'check',
+    })
+    return this.#manager.getCurrentSlots('acme/api')
   }
 
   /** Waits for a condition, looking every 10 ms. */
-  async until(what: string, isTrue: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
+  async until(what: string, isTrue: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
     const deadline = performance.now() + ms
     while (!(await isTrue())) {
       if (performance.now() > deadline)

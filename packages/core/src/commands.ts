@@ -57,12 +57,13 @@ export interface AcquireCommand extends Base, Timed {
 /** Why nothing was granted or enqueued. */
 export type Refusal = 'limit' | 'queue' | 'paused' | 'draining' | 'removed' | 'finished' | 'absent'
 /**
- * A row that the command led to. `sequence` names the attempt, for the row itself may go on to another one in the same batch.
+ * A row that the command led to. `sequence` names the attempt and `token` the grant, for the row itself may go on in the same batch.
  * `replaced`: the ticket of an older wait of the same Manager that this one took over.
  */
 interface Given {
   readonly row: RunRow
   readonly sequence: number
+  readonly token: number
   readonly replaced: string | undefined
 }
 export type AcquireResult =

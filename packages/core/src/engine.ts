@@ -297,6 +297,7 @@ export class Engine extends StoreCalls implements KeeperHost {
       )
     }
     this.keeper.stop()
+    this.hub.close()
     await this.endCalls()
     await this.driver.close()
   }

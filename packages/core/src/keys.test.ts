@@ -76,7 +76,11 @@ describe('a key', () => {
 
 describe('a lease', () => {
   test('spells its token and nothing else', () => {
-    fc.assert(fc.property(fc.maxSafeNat(), (token) => expect(tokenOf(leaseOf(token))).toBe(token)))
+    fc.assert(
+      fc.property(fc.maxSafeNat(), (token) => {
+        expect(tokenOf(leaseOf(token))).toBe(token)
+      }),
+    )
     expect(tokenOf(leaseOf(Number.MAX_SAFE_INTEGER))).toBe(Number.MAX_SAFE_INTEGER)
   })
 

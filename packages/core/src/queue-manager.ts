@@ -43,7 +43,7 @@ export class QueueManager {
    * Enqueues runs durably, in the order of the list, and reserves slots for as many as there is room for.
    * @returns what became of each, in the same order
    */
-  addListToRunningQueue(
+  async addListToRunningQueue(
     repository: Repository,
     runs: readonly (RunKey | Omit<RunToQueue, 'priority'>)[],
     options?: CallOptions,
@@ -56,7 +56,7 @@ export class QueueManager {
   }
 
   /** Enqueues runs durably by priority, equals in the order of the list, and reserves slots for as many as there is room for. */
-  addToPendingQueue(
+  async addToPendingQueue(
     repository: Repository,
     runs: readonly RunToQueue[],
     options?: CallOptions,

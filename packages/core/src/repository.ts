@@ -55,7 +55,7 @@ const described = new WeakMap<Repository, Remembered>()
  * @throws InvalidArgumentError naming the field that is wrong
  */
 export function describeRepository(from: Repository): DescribedRepository {
-  const known = described.get(from)
+  const known = typeof from === 'object' && from !== null ? described.get(from) : undefined
   if (known !== undefined && unchanged(known, from)) return known
   const metadata = from?.metadata
   const spec = from?.spec
@@ -70,7 +70,7 @@ export function describeRepository(from: Repository): DescribedRepository {
   ] as const)
     if (typeof part !== 'string' || part === '' || part.includes('/'))
       throw new InvalidArgumentError(
-        `repository ${field} is ${JSON.stringify(part) ?? 'absent'}: it must be text, not empty, without '/'.`,
+        `repository ${field} is ${typeof part === 'string' ? JSON.stringify(part) : String(part)}: it must be text, not empty, without '/'.`,
       )
   const key: RepositoryKey = `${namespace}/${name}`
   checkKey(key, 'repository')
@@ -88,11 +88,11 @@ export function describeRepository(from: Repository): DescribedRepository {
 function unchanged(known: Remembered, now: Repository): boolean {
   const { metadata, spec } = now
   return (
-    known.namespace === metadata.namespace &&
+    known.namespace === metadata?.namespace &&
     known.name === metadata.name &&
-    known.proposal.limit === (spec.concurrencyLimit ?? null) &&
-    known.proposal.uid === metadata.uid &&
-    known.proposal.generation === metadata.generation
+    known.proposal.limit === (spec?.concurrencyLimit ?? null) &&
+    known.proposal.uid === metadata?.uid &&
+    known.proposal.generation === metadata?.generation
   )
 }
 

@@ -69,6 +69,13 @@ export class WatchHub {
     }
   }
 
+  /** Ends every watch. */
+  close(): void {
+    for (const { cancel } of this.#domains.values()) cancel()
+    this.#domains.clear()
+    this.#listeners.clear()
+  }
+
   /** Calls back for every event of a repository until cancelled; a throwing callback is logged and called again next time. */
   listen(repository: RepositoryKey, callback: (event: SlotEvent) => void): Cancel {
     const unwatch = this.watchDomain(repository)

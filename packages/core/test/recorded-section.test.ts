@@ -9,50 +9,72 @@ const CASES = Math.max(1, Math.round(Number(process.env.SLOTKEEPER_CASES ?? 4000
 
 test('the head is the first of the whole queue, or unknown: never one that an unseen entry goes before', () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(3), fc.boolean()), { maxLength: 12 }), fc.integer({ min: 1, max: 5 }), fc.array(fc.tuple(fc.nat(11), fc.nat(4)), { maxLength: 8 }), (entries, page, moves) => {
-      const store = entries.map(([priority, parked], i) => entry(i, { priority, dueAt: parked ? 5000 : undefined }))
-      const eligible = store.filter(row => row.dueAt === undefined).sort(first)
-      const section = open({ runs: store.map(row => ({ ...row })), heads: eligible.slice(0, page).map(row => ({ ...row })), headsCut: eligible.length > page })
-      const truth = new Map(store.map(row => [row.run, { ...row }]))
-      let made = store.length
-      for (const [of, what] of moves) {
-        const row = section.run(REPOSITORY, `acme/${of}`)
-        const known = row === undefined ? undefined : truth.get(row.run)
-        if (what === 4 || row === undefined || known === undefined) {
-          const added = entry(made++, { priority: what })
-          truth.set(added.run, { ...added })
-          section.saved(added, undefined)
-        } else if (row.phase === 'waiting') {
-          // Granted, parked or made eligible again.
-          if (what === 0) row.phase = known.phase = 'running'
-          else row.dueAt = known.dueAt = what === 1 ? 5000 : undefined
-          section.saved(row, 'waiting')
-        } else {
-          row.phase = known.phase = 'waiting'
-          row.dueAt = known.dueAt = undefined
-          section.saved(row, 'running')
+    fc.property(
+      fc.array(fc.tuple(fc.nat(3), fc.boolean()), { maxLength: 12 }),
+      fc.integer({ min: 1, max: 5 }),
+      fc.array(fc.tuple(fc.nat(11), fc.nat(4)), { maxLength: 8 }),
+      (entries, page, moves) => {
+        const store = entries.map(([priority, parked], i) =>
+          entry(i, { priority, dueAt: parked ? 5000 : undefined }),
+        )
+        const eligible = store.filter((row) => row.dueAt === undefined).sort(first)
+        const section = open({
+          runs: store.map((row) => ({ ...row })),
+          heads: eligible.slice(0, page).map((row) => ({ ...row })),
+          headsCut: eligible.length > page,
+        })
+        const truth = new Map(store.map((row) => [row.run, { ...row }]))
+        let made = store.length
+        for (const [of, what] of moves) {
+          const row = section.run(REPOSITORY, `acme/${of}`)
+          const known = row === undefined ? undefined : truth.get(row.run)
+          if (what === 4 || row === undefined || known === undefined) {
+            const added = entry(made++, { priority: what })
+            truth.set(added.run, { ...added })
+            section.saved(added, undefined)
+          } else if (row.phase === 'waiting') {
+            // Granted, parked or made eligible again.
+            if (what === 0) row.phase = known.phase = 'running'
+            else row.dueAt = known.dueAt = what === 1 ? 5000 : undefined
+            section.saved(row, 'waiting')
+          } else {
+            row.phase = known.phase = 'waiting'
+            row.dueAt = known.dueAt = undefined
+            section.saved(row, 'running')
+          }
+          const best = [...truth.values()]
+            .filter((one) => one.phase === 'waiting' && one.dueAt === undefined)
+            .sort(first)[0]
+          const head = section.head(REPOSITORY)
+          if (head === undefined) expect(best === undefined || section.headsCut).toBe(true)
+          else expect(head.run).toBe(best?.run)
+          if (eligible.length <= page) expect(head?.run).toBe(best?.run)
         }
-        const best = [...truth.values()].filter(one => one.phase === 'waiting' && one.dueAt === undefined).sort(first)[0]
-        const head = section.head(REPOSITORY)
-        if (head === undefined) expect(best === undefined || section.headsCut).toBe(true)
-        else expect(head.run).toBe(best?.run)
-        if (eligible.length <= page) expect(head?.run).toBe(best?.run)
-      }
-    }),
+      },
+    ),
     { numRuns: CASES },
   )
 })
 
 test('a place is exact within the page, and a lower bound behind it', () => {
   fc.assert(
-    fc.property(fc.array(fc.nat(3), { minLength: 1, maxLength: 12 }), fc.integer({ min: 1, max: 5 }), fc.nat(11), (priorities, page, which) => {
-      const queue = priorities.map((priority, i) => entry(i, { priority })).sort(first)
-      const section = open({ runs: queue.map(row => ({ ...row })), heads: queue.slice(0, page).map(row => ({ ...row })), headsCut: queue.length > page })
-      const at = which % queue.length
-      const place = section.place(section.run(REPOSITORY, (queue[at] as RunRow).run) as RunRow)
-      if (at < page) expect(place).toBe(at + 1)
-      else expect(place).toEqual({ atLeast: page + 1 })
-    }),
+    fc.property(
+      fc.array(fc.nat(3), { minLength: 1, maxLength: 12 }),
+      fc.integer({ min: 1, max: 5 }),
+      fc.nat(11),
+      (priorities, page, which) => {
+        const queue = priorities.map((priority, i) => entry(i, { priority })).sort(first)
+        const section = open({
+          runs: queue.map((row) => ({ ...row })),
+          heads: queue.slice(0, page).map((row) => ({ ...row })),
+          headsCut: queue.length > page,
+        })
+        const at = which % queue.length
+        const place = section.place(section.run(REPOSITORY, (queue[at] as RunRow).run) as RunRow)
+        if (at < page) expect(place).toBe(at + 1)
+        else expect(place).toEqual({ atLeast: page + 1 })
+      },
+    ),
     { numRuns: CASES },
   )
 })
@@ -92,7 +114,13 @@ test('what is left of the budget counts every changed row once', () => {
   expect(section.left).toBe(100 - 7)
   const { runs, droppedRuns, repositories, guard, buried, bumped, empty } = section.changes()
   expect([runs.length, droppedRuns.length, repositories.length, guard, buried, bumped, empty]).toEqual([
-    2, 1, 1, { watchedUntil: 0, backlog: true }, ['gone'], ['alive'], false,
+    2,
+    1,
+    1,
+    { watchedUntil: 0, backlog: true },
+    ['gone'],
+    ['alive'],
+    false,
   ])
 })
 
@@ -105,7 +133,10 @@ test('a change carries what its row was filed under, whatever became of the row 
   const made = entry(9, {})
   section.saved(made, undefined)
   expect(section.changes().runs).toEqual([
-    { row: changed, before: { phase: 'waiting', holder: 'alive', dueAt: undefined, priority: 3, sequence: 1 } },
+    {
+      row: changed,
+      before: { phase: 'waiting', holder: 'alive', dueAt: undefined, priority: 3, sequence: 1 },
+    },
     { row: made, before: undefined },
   ])
 })
@@ -120,7 +151,12 @@ test('a run that is dropped and begun anew is one changed row; one that was made
   section.saved(brief, undefined)
   section.dropped(brief, 'waiting')
   const { runs, droppedRuns } = section.changes()
-  expect(runs).toEqual([{ row: anew, before: { phase: 'waiting', holder: undefined, dueAt: undefined, priority: 0, sequence: 1 } }])
+  expect(runs).toEqual([
+    {
+      row: anew,
+      before: { phase: 'waiting', holder: undefined, dueAt: undefined, priority: 0, sequence: 1 },
+    },
+  ])
   expect(droppedRuns).toEqual([])
   expect(section.head(REPOSITORY)).toBe(anew)
 })
@@ -130,14 +166,24 @@ test('a dropped repository raises the floor for its next life in the same commit
   const section = open({ repositories: [old] })
   section.droppedRepository(old)
   expect([section.tokenFloor, section.repository(REPOSITORY)]).toEqual([41, undefined])
-  expect(section.changes()).toMatchObject({ droppedRepositories: [REPOSITORY], tokenFloor: 41, repositories: [] })
+  expect(section.changes()).toMatchObject({
+    droppedRepositories: [REPOSITORY],
+    tokenFloor: 41,
+    repositories: [],
+  })
   const next = row({})
   section.savedRepository(next)
   expect(section.changes()).toMatchObject({ droppedRepositories: [], tokenFloor: 41, repositories: [next] })
 })
 
 test('a commit depends on the holders of its changed rows that are alive, and on no others', () => {
-  const section = open({ runs: [entry(0, { holder: 'alive' as HolderId }), entry(1, { holder: 'gone' as HolderId }), entry(2, { holder: 'other' as HolderId })] })
+  const section = open({
+    runs: [
+      entry(0, { holder: 'alive' as HolderId }),
+      entry(1, { holder: 'gone' as HolderId }),
+      entry(2, { holder: 'other' as HolderId }),
+    ],
+  })
   section.saved(section.run(REPOSITORY, 'acme/0') as RunRow, 'waiting')
   section.saved(section.run(REPOSITORY, 'acme/1') as RunRow, 'waiting')
   expect(section.changes().alive).toEqual(['alive'])
@@ -164,7 +210,20 @@ test('a repository of another domain is refused', () => {
 
 function open(facts: Partial<Facts>): RecordedSection {
   const holders: HolderRow[] = [holder('alive', 2000), holder('other', 2000), holder('gone', 1000)]
-  const none = { domain: REPOSITORY, now: 1000, wall: 1, tokenFloor: 0, guard: { watchedUntil: 0, backlog: false }, repositories: [], runs: [], holders, overdue: [], overdueCut: false, heads: [], headsCut: false }
+  const none = {
+    domain: REPOSITORY,
+    now: 1000,
+    wall: 1,
+    tokenFloor: 0,
+    guard: { watchedUntil: 0, backlog: false },
+    repositories: [],
+    runs: [],
+    holders,
+    overdue: [],
+    overdueCut: false,
+    heads: [],
+    headsCut: false,
+  }
   return new RecordedSection({ ...none, ...facts }, { budget: 100, by: 'me' as HolderId })
 }
 
@@ -174,16 +233,56 @@ function holder(name: string, expiresAt: number): HolderRow {
 
 function row(more: Partial<RepositoryRow>): RepositoryRow {
   return {
-    repository: REPOSITORY, domain: REPOSITORY, status: 'present', state: 'active', local: undefined, global: undefined, removedUids: [], lastToken: 0, lastSequence: 0,
-    live: 0, reserved: 0, orphaned: 0, waiting: 0, parked: 0, numbers: [], dueAt: undefined, ...more,
+    repository: REPOSITORY,
+    domain: REPOSITORY,
+    status: 'present',
+    state: 'active',
+    local: undefined,
+    global: undefined,
+    removedUids: [],
+    lastToken: 0,
+    lastSequence: 0,
+    live: 0,
+    reserved: 0,
+    orphaned: 0,
+    waiting: 0,
+    parked: 0,
+    numbers: [],
+    dueAt: undefined,
+    ...more,
   }
 }
 
 function entry(index: number, more: Partial<RunRow>): RunRow {
   return {
-    repository: REPOSITORY, run: `acme/${index}` as RunKey, phase: 'waiting', runUid: undefined, ticket: `t.${index}`, grantedTo: undefined, durable: true, holder: undefined,
-    priority: 0, sequence: index + 1, token: 0, number: 0, meta: undefined, dueAt: undefined, holdUntil: undefined, maxHoldMs: 0, claimTimeoutMs: 40, leaseTtlMs: 60, parks: 0,
-    state: 'queued', queuedAt: 1, acquiredAt: undefined, startedAt: undefined, endedAt: undefined, ending: undefined, endedBy: undefined, successor: undefined, ...more,
+    repository: REPOSITORY,
+    run: `acme/${index}` as RunKey,
+    phase: 'waiting',
+    runUid: undefined,
+    ticket: `t.${index}`,
+    grantedTo: undefined,
+    durable: true,
+    holder: undefined,
+    priority: 0,
+    sequence: index + 1,
+    token: 0,
+    number: 0,
+    meta: undefined,
+    dueAt: undefined,
+    holdUntil: undefined,
+    maxHoldMs: 0,
+    claimTimeoutMs: 40,
+    leaseTtlMs: 60,
+    parks: 0,
+    state: 'queued',
+    queuedAt: 1,
+    acquiredAt: undefined,
+    startedAt: undefined,
+    endedAt: undefined,
+    ending: undefined,
+    endedBy: undefined,
+    successor: undefined,
+    ...more,
   }
 }
 

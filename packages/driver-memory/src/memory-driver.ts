@@ -42,7 +42,7 @@ const MANIFEST: Manifest = Object.freeze({
 })
 
 /** How long a sweeper keeps a domain to itself. */
-const SWEEP_CLAIM_MS = 5_000
+const SWEEP_CLAIM_MS = 1_000
 
 /**
  * Slots in this process's memory: the quickest driver, for one process and for unit tests. Nothing is shared with other processes and

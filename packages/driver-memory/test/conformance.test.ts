@@ -10,4 +10,8 @@ function named(store: string): MemoryStore {
   return known
 }
 
-conformance({ test, open: (store) => memoryDriver({ store: named(store) }), cleanup: (store) => void stores.delete(store) })
+conformance({
+  test,
+  open: (store) => memoryDriver({ store: named(store) }),
+  cleanup: (store) => void stores.delete(store),
+})

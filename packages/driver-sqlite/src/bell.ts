@@ -40,13 +40,18 @@ export class Bell {
     }
   }
 
-  /** Why watching the file is refused, if it is. */
+  /** Why the system refuses to watch or write the file, if it does. */
   get refusal(): string | undefined {
     return this.#refusal
   }
 
+  /** The commit stands whether or not this works: listeners look by themselves too. */
   ring(): void {
-    if (this.#file !== undefined) writeSync(this.#file, ONE_BYTE, 0, 1, 0)
+    try {
+      if (this.#file !== undefined) writeSync(this.#file, ONE_BYTE, 0, 1, 0)
+    } catch (error) {
+      this.#refusal = error instanceof Error ? error.message : String(error)
+    }
   }
 
   /** Calls `listener` at every ring, and now and then without one. Nothing of it keeps the process alive. */

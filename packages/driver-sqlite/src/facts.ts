@@ -3,7 +3,9 @@ import {
   type Facts,
   type HolderId,
   type HolderRow,
+  InternalError,
   queueOrder,
+  type RepositoryKey,
   type RepositoryRow,
   type RunRow,
   sectionRequest,
@@ -31,11 +33,7 @@ export function loadFacts(store: Store, batch: DomainBatch, budget: number): Fac
     if (row === undefined) continue
     repositories.push({ ...row, numbers: row.numbers.slice() })
     overdue = join(overdue, loadOverdue(store, row, now, request.overdue + 1))
-    if (row.waiting > 0)
-      heads = join(
-        heads,
-        store.sql.heads.all(key, request.heads + 1).map((cells) => mirror.keep(cells)),
-      )
+    if (row.waiting > row.parked) heads = join(heads, loadHeads(store, key, request.heads + 1))
   }
   if (repositories.length > 1) heads = [...heads].sort(queueOrder)
 
@@ -83,6 +81,15 @@ function loadOverdue(store: Store, row: RepositoryRow, now: number, limit: numbe
   return due.length + abandoned.length === 0
     ? NO_ROWS
     : [...due, ...abandoned].map((cells) => mirror.keep(cells))
+}
+
+function loadHeads({ sql, mirror }: Store, repository: RepositoryKey, limit: number): readonly RunRow[] {
+  return sql.headKeys.all(repository, limit).map((run) => {
+    const row = mirror.run(repository, run)
+    if (row === undefined)
+      throw new InternalError(`The index of ${repository} names ${run}, which has no row.`)
+    return row
+  })
 }
 
 function join(a: readonly RunRow[], b: readonly RunRow[]): readonly RunRow[] {

@@ -29,10 +29,22 @@ const MEANINGS: Readonly<Record<string, readonly [code: StoreCode, text: string]
   NOMEM: ['SLOTKEEPER_STORE_UNAVAILABLE', 'cannot be used: the system has no memory left.'],
 }
 
+/** What the system's codes mean where a file beside the store is opened. */
+const SYSTEM_CODES: Readonly<Record<string, string>> = {
+  EACCES: 'PERM',
+  EPERM: 'PERM',
+  ENOENT: 'CANTOPEN',
+  EROFS: 'READONLY',
+  ENOSPC: 'FULL',
+  EDQUOT: 'FULL',
+  EIO: 'IOERR',
+}
+
 /** SQLite's result code of whatever was thrown, without `SQLITE_`; empty for other errors. */
 function resultCode(error: unknown): string {
   const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined
-  return typeof code === 'string' && code.startsWith('SQLITE_') ? code.slice('SQLITE_'.length) : ''
+  if (typeof code !== 'string') return ''
+  return code.startsWith('SQLITE_') ? code.slice('SQLITE_'.length) : (SYSTEM_CODES[code] ?? '')
 }
 
 /** Whether somebody else holds the lock that was asked for. */
@@ -51,7 +63,7 @@ export function toFailure(error: unknown, path: string): SlotkeeperError {
   if (meaning !== undefined)
     return new StoreError(
       meaning[0],
-      `The store ${path} ${meaning[1]} (SQLITE_${code}: ${(error as Error).message})`,
+      `The store ${path} ${meaning[1]} (${(error as Error & { code: string }).code}: ${(error as Error).message})`,
       error,
     )
   return new InternalError(

@@ -1,3 +1,4 @@
+import type { RunKey } from '@slotkeeper/core/driver'
 import type { Database, Statement } from 'better-sqlite3'
 import { COUNTED_COLUMNS, REPOSITORY_COLUMNS } from './repository-columns.ts'
 import { type Cell, MOVED_COLUMNS, RUN_COLUMNS } from './run-columns.ts'
@@ -11,11 +12,11 @@ const excluded = (columns: readonly string[]) =>
 
 /** Has something to do that no live caller will come for; parameter: now. */
 const OVERDUE_WORK = `
-  EXISTS (SELECT 1 FROM run WHERE due_at <= :now AND due_at IS NOT NULL AND phase <> 'record')
+  EXISTS (SELECT 1 FROM run INDEXED BY run_any_due WHERE due_at <= :now AND due_at IS NOT NULL AND phase <> 'record')
   OR EXISTS (SELECT 1 FROM holder WHERE dead = 1)
   OR EXISTS (SELECT 1 FROM holder WHERE dead = 0 AND expires_at <= :now)
   OR EXISTS (SELECT 1 FROM domain WHERE backlog = 1 AND swept_until <= :now)
-  OR EXISTS (SELECT 1 FROM run WHERE phase = 'record' AND due_at <= :now)
+  OR EXISTS (SELECT 1 FROM run INDEXED BY run_record WHERE phase = 'record' AND due_at <= :now)
   OR EXISTS (SELECT 1 FROM repository WHERE due_at IS NOT NULL AND due_at <= :now)`
 
 /** Holders that keep nothing any more; parameter: now. */
@@ -25,7 +26,8 @@ const GONE = `(
 
 /**
  * Every statement of the driver. Writers run between `beginWrite` and `commit`, so what they read there nobody else can change.
- * The names of parameters tell their order; each part of an index's WHERE is repeated in the query, or SQLite will not use it.
+ * The names of parameters tell their order; each part of an index's WHERE is repeated in the query,
+ * and INDEXED BY names the index, so that a statement fails to prepare rather than ever read a whole queue.
  */
 export function prepareStatements(db: Database) {
   const run = (sql: string): Statement<unknown[]> => db.prepare(sql)
@@ -86,44 +88,52 @@ export function prepareStatements(db: Database) {
     dropRun: run('DELETE FROM run WHERE repository = ? AND run = ?'),
     /** The earliest time at which something must happen to a row of the repository. */
     firstDue: one(
-      "SELECT min(due_at) FROM run WHERE repository = ? AND due_at IS NOT NULL AND phase <> 'record'",
+      "SELECT min(due_at) FROM run INDEXED BY run_due WHERE repository = ? AND due_at IS NOT NULL AND phase <> 'record'",
     ),
     /** repository, now, limit */
-    due: rows(`SELECT ${RUN} FROM run
+    due: rows(`SELECT ${RUN} FROM run INDEXED BY run_due
       WHERE repository = ? AND due_at <= ? AND due_at IS NOT NULL AND phase <> 'record' ORDER BY due_at LIMIT ?`),
     /** Rows of holders that are gone, without those that are due as well. */
     abandoned:
-      named(`SELECT ${RUN} FROM ${GONE} AS gone CROSS JOIN run ON run.holder = gone.holder AND run.repository = :repository
+      named(`SELECT ${RUN} FROM ${GONE} AS gone CROSS JOIN run INDEXED BY run_holder ON run.holder = gone.holder AND run.repository = :repository
       WHERE run.due_at IS NULL OR run.due_at > :now LIMIT :limit`),
     /** repository, limit */
     any: rows(`SELECT ${RUN} FROM run WHERE repository = ? LIMIT ?`),
+    /** repository, limit; from the index alone, since most of these rows are remembered */
+    headKeys: db
+      .prepare<[string, number], RunKey>(
+        `SELECT run FROM run INDEXED BY run_queue
+      WHERE repository = ? AND phase = 'waiting' AND due_at IS NULL ORDER BY priority DESC, sequence LIMIT ?`,
+      )
+      .pluck(),
     /** repository, limit */
-    heads: rows(`SELECT ${RUN} FROM run
+    heads: rows(`SELECT ${RUN} FROM run INDEXED BY run_queue
       WHERE repository = ? AND phase = 'waiting' AND due_at IS NULL ORDER BY priority DESC, sequence LIMIT ?`),
     /** repository, limit */
-    parked: rows(`SELECT ${RUN} FROM run
+    parked: rows(`SELECT ${RUN} FROM run INDEXED BY run_parked
       WHERE repository = ? AND phase = 'waiting' AND due_at IS NOT NULL ORDER BY priority DESC, sequence LIMIT ?`),
     /** repository, limit; every running row has a holder, and there are few holders */
     running:
-      rows(`SELECT ${RUN} FROM holder CROSS JOIN run ON run.holder = holder.holder AND run.repository = ?
+      rows(`SELECT ${RUN} FROM holder CROSS JOIN run INDEXED BY run_holder ON run.holder = holder.holder AND run.repository = ?
       WHERE run.phase = 'running' LIMIT ?`),
     /** repository, limit; every reserved or orphaned row has a time when it is due */
-    kept: rows(`SELECT ${RUN} FROM run
+    kept: rows(`SELECT ${RUN} FROM run INDEXED BY run_due
       WHERE repository = ? AND due_at IS NOT NULL AND phase <> 'record' AND phase IN ('reserved', 'orphaned') LIMIT ?`),
     /** holder */
-    ofHolder: rows(`SELECT ${RUN} FROM run WHERE holder = ?`),
+    ofHolder: rows(`SELECT ${RUN} FROM run INDEXED BY run_holder WHERE holder = ?`),
     /** repository, priority, limit */
-    before: one(`SELECT count(*) FROM (SELECT 1 FROM run
+    before: one(`SELECT count(*) FROM (SELECT 1 FROM run INDEXED BY run_queue
       WHERE repository = ? AND phase = 'waiting' AND due_at IS NULL AND priority > ? LIMIT ?)`),
     /** repository, priority, sequence, limit */
-    beforeAmongEquals: one(`SELECT count(*) FROM (SELECT 1 FROM run
+    beforeAmongEquals: one(`SELECT count(*) FROM (SELECT 1 FROM run INDEXED BY run_queue
       WHERE repository = ? AND phase = 'waiting' AND due_at IS NULL AND priority = ? AND sequence < ? LIMIT ?)`),
 
-    sweepDue: named(`SELECT DISTINCT repository.domain FROM run JOIN repository USING (repository)
+    sweepDue:
+      named(`SELECT DISTINCT repository.domain FROM run INDEXED BY run_any_due JOIN repository USING (repository)
       LEFT JOIN domain ON domain.domain = repository.domain
       WHERE run.due_at <= :now AND run.due_at IS NOT NULL AND run.phase <> 'record' AND coalesce(domain.swept_until, 0) <= :now LIMIT :limit`),
     sweepAbandoned:
-      named(`SELECT DISTINCT repository.domain FROM ${GONE} AS gone CROSS JOIN run ON run.holder = gone.holder
+      named(`SELECT DISTINCT repository.domain FROM ${GONE} AS gone CROSS JOIN run INDEXED BY run_holder ON run.holder = gone.holder
       JOIN repository USING (repository) LEFT JOIN domain ON domain.domain = repository.domain
       WHERE coalesce(domain.swept_until, 0) <= :now LIMIT :limit`),
     sweepBacklog: named('SELECT domain FROM domain WHERE backlog = 1 AND swept_until <= :now LIMIT :limit'),
@@ -137,9 +147,10 @@ export function prepareStatements(db: Database) {
     buryOverdue: run('UPDATE holder SET dead = 1 WHERE dead = 0 AND expires_at <= ?'),
     /** limit */
     purgeHolders: run(`DELETE FROM holder WHERE holder IN (SELECT holder FROM holder
-      WHERE dead = 1 AND NOT EXISTS (SELECT 1 FROM run WHERE run.holder = holder.holder) LIMIT ?)`),
+      WHERE dead = 1 AND NOT EXISTS (SELECT 1 FROM run INDEXED BY run_holder WHERE run.holder = holder.holder) LIMIT ?)`),
     /** now, limit */
-    purgeRecords: run(`DELETE FROM run WHERE (repository, run) IN (SELECT repository, run FROM run
+    purgeRecords:
+      run(`DELETE FROM run WHERE (repository, run) IN (SELECT repository, run FROM run INDEXED BY run_record
       WHERE phase = 'record' AND due_at <= ? ORDER BY due_at LIMIT ?)`),
 
     newestEvent: one('SELECT coalesce(max(id), 0) FROM event'),

@@ -23,7 +23,7 @@ import { type Settled, type SqliteDriverOptions, settleOptions } from './options
 import { readSnapshot } from './read-snapshot.ts'
 import type { Store } from './store.ts'
 import { sweepStore } from './sweep.ts'
-import { transactNow } from './transact.ts'
+import { type Deciding, transactNow } from './transact.ts'
 import { Turns } from './turns.ts'
 import { LONGEST_STEP_MS } from './uptime-clock.ts'
 import { Watchers } from './watchers.ts'
@@ -54,6 +54,7 @@ export function sqliteDriver(options: SqliteDriverOptions): Driver {
 interface Open {
   readonly store: Store
   readonly bell: Bell
+  readonly deciding: Deciding
   readonly watchers: Watchers
 }
 
@@ -62,8 +63,6 @@ class SqliteDriver implements Driver {
   readonly manifest = MANIFEST
   readonly #options: Settled
   readonly #turns: Turns
-  /** Tells this driver's events from those of others on the same file. */
-  readonly #origin = randomUUID()
   readonly #fail = (error: unknown) => toFailure(error, this.#options.path)
   /** Reached by this package's own tests. */
   private opened: Open | undefined
@@ -78,8 +77,7 @@ class SqliteDriver implements Driver {
     if (this.#closed) throw closed()
     try {
       const store = await openStore(this.#options, schema, this.#turns, signal)
-      const bell = new Bell(store.path)
-      this.opened = { store, bell, watchers: new Watchers(store, bell, this.#origin) }
+      this.opened = this.#equip(store)
     } catch (error) {
       throw this.#fail(error)
     }
@@ -88,16 +86,8 @@ class SqliteDriver implements Driver {
 
   transact(batch: readonly DomainBatch[], decide: Decide, signal?: AbortSignal): Promise<void> {
     try {
-      const { store, bell } = this.#get()
-      const deciding = {
-        store,
-        decide,
-        budget: MANIFEST.budget,
-        origin: this.#origin,
-        fail: this.#fail,
-        ring: () => bell.ring(),
-      }
-      return this.#turns.take(() => transactNow(deciding, batch), signal) ?? DONE
+      const { deciding } = this.#get()
+      return this.#turns.take(() => transactNow(deciding, batch, decide), signal) ?? DONE
     } catch (error) {
       return Promise.reject(error)
     }
@@ -156,6 +146,23 @@ class SqliteDriver implements Driver {
     opened.watchers.close()
     opened.bell.close()
     opened.store.db.close()
+  }
+
+  #equip(store: Store): Open {
+    try {
+      const bell = new Bell(store.path)
+      const origin = randomUUID()
+      const watchers = new Watchers(store, bell, origin)
+      return {
+        store,
+        bell,
+        watchers,
+        deciding: { store, bell, origin, manifest: MANIFEST, fail: this.#fail },
+      }
+    } catch (error) {
+      store.db.close()
+      throw error
+    }
   }
 
   #write<T>(work: (store: Store) => T, signal: AbortSignal | undefined): T | Promise<T> {

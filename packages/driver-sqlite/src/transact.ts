@@ -2,11 +2,13 @@ import {
   type Decide,
   type Decision,
   type DomainBatch,
+  type Manifest,
   RecordedSection,
   type SlotkeeperError,
   type StoreEvent,
 } from '@slotkeeper/core/driver'
 import { applyChanges } from './apply-changes.ts'
+import type { Bell } from './bell.ts'
 import { loadFacts } from './facts.ts'
 import { isBusy } from './failure.ts'
 import type { Store } from './store.ts'
@@ -15,17 +17,15 @@ import type { Store } from './store.ts'
 const KEPT_EVENTS = 4096
 const PRUNE_STEP = 256
 
-/** What `transactNow` needs besides the store. */
+/** What decisions need of their driver. */
 export interface Deciding {
   readonly store: Store
-  readonly decide: Decide
-  readonly budget: number
-  readonly clockLagMs: number
+  readonly manifest: Manifest
   /** Written beside events, so that this driver does not hear its own. */
   readonly origin: string
   readonly fail: (error: unknown) => SlotkeeperError
-  /** Rings the bell of other processes. */
-  readonly ring: () => void
+  /** Wakes other processes. */
+  readonly bell: Bell
 }
 
 interface Decided {
@@ -38,19 +38,19 @@ interface Decided {
  * only the one that failed has its error.
  * @throws what SQLite says of a locked file, when nothing was tried
  */
-export function transactNow(deciding: Deciding, batches: readonly DomainBatch[]): void {
+export function transactNow(deciding: Deciding, batches: readonly DomainBatch[], decide: Decide): void {
   try {
-    commit(deciding, batches)
+    commit(deciding, batches, decide)
   } catch (error) {
     if (isBusy(error)) throw error
     if (batches.length === 1) fail(deciding, batches[0] as DomainBatch, error)
-    else for (const batch of batches) commitAlone(deciding, batch)
+    else for (const batch of batches) commitAlone(deciding, batch, decide)
   }
 }
 
-function commitAlone(deciding: Deciding, batch: DomainBatch): void {
+function commitAlone(deciding: Deciding, batch: DomainBatch, decide: Decide): void {
   try {
-    commit(deciding, [batch])
+    commit(deciding, [batch], decide)
   } catch (error) {
     fail(deciding, batch, error)
   }
@@ -60,12 +60,12 @@ function fail(deciding: Deciding, batch: DomainBatch, error: unknown): void {
   batch.error = deciding.fail(error)
 }
 
-function commit(deciding: Deciding, batches: readonly DomainBatch[]): void {
+function commit(deciding: Deciding, batches: readonly DomainBatch[], decide: Decide): void {
   const { store } = deciding
   const decided: Decided[] = []
   const told: StoreEvent[] = []
   store.write(() => {
-    for (const batch of batches) decided.push(decideOne(deciding, batch, told))
+    for (const batch of batches) decided.push(decideOne(deciding, batch, decide, told))
     if (told.length > 0) writeEvents(deciding, told)
   })
   // Only what is committed is told.
@@ -75,11 +75,12 @@ function commit(deciding: Deciding, batches: readonly DomainBatch[]): void {
     batch.decision = decision
     batch.events = events
   }
-  if (told.length > 0) deciding.ring()
+  if (told.length > 0) deciding.bell.ring()
 }
 
-function decideOne(deciding: Deciding, batch: DomainBatch, told: StoreEvent[]): Decided {
-  const { store, decide, budget, clockLagMs } = deciding
+function decideOne(deciding: Deciding, batch: DomainBatch, decide: Decide, told: StoreEvent[]): Decided {
+  const { store, manifest } = deciding
+  const { budget, clockLagMs } = manifest
   const facts = loadFacts(store, batch, budget)
   const section = new RecordedSection(facts, { budget, by: batch.by, clockLagMs })
   const decision = decide(section, batch.commands)

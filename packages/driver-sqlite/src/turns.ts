@@ -6,9 +6,10 @@ import {
 } from '@slotkeeper/core/driver'
 import { isBusy } from './failure.ts'
 
-/** Pauses between tries for a lock that somebody else holds: from the first to the longest, each with a random part. */
+/** Pauses between tries for a lock that somebody else holds, each with a random part: short ones while commits explain it. */
 const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 16
+const SHORT_PAUSES = 30
 
 interface Turn {
   readonly work: () => unknown
@@ -85,7 +86,7 @@ export class Turns {
 
   #schedule(): void {
     if (this.#timer !== undefined || this.#queue.length === 0) return
-    const pause = Math.min(FIRST_PAUSE_MS * 2 ** this.#tries, LONGEST_PAUSE_MS)
+    const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, this.#tries - SHORT_PAUSES), LONGEST_PAUSE_MS)
     // Not unref'd: somebody awaits a call under way.
     this.#timer = setTimeout(() => this.#try(), pause * (0.5 + Math.random() / 2))
   }

@@ -38,7 +38,7 @@ describe('a decision', () => {
     expect(await tryFor(other, 'acme/2', b)).toMatchObject({ kind: 'waiting', place: 1 })
     const ended = release(first)
     const batch = await ask(one, a, ended)
-    expect(ended.outcome).toEqual({ kind: 'released', promoted: ['acme/2'] })
+    expect(ended.outcome).toMatchObject({ kind: 'released', promoted: ['acme/2'] })
     expect(batch.events.map((event) => event.kind)).toEqual(['released', 'granted'])
     const { runs } = await other.read({ kind: 'holder', holder: b })
     expect(runs).toMatchObject([

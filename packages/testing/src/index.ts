@@ -2,6 +2,8 @@
  * For tests of code that uses Slotkeeper: drivers that fail on demand, and histories with an independent judge.
  * @packageDocumentation
  */
+
+export { type FakeClock, fakeClock } from './fake-clock.ts'
 export {
   type FaultOptions,
   type FaultyCall,
@@ -12,4 +14,3 @@ export {
 export type * from './history/entries.ts'
 export { History } from './history/history.ts'
 export { judge, type Violation } from './history/judge.ts'
-export { type FakeClock, fakeClock } from './fake-clock.ts'

@@ -13,7 +13,7 @@ interface OptionSpec {
 }
 
 /** What was given, by option: absent when it was not. */
-export type OptionValues<S extends OptionSpecs> = {
+type OptionValues<S extends OptionSpecs> = {
   readonly [K in keyof S]?: S[K] extends { multiple: true }
     ? string[]
     : S[K] extends { type: 'boolean' }
@@ -61,7 +61,9 @@ function strayWord(word: string): ExitError {
 }
 
 function unknownOption(rawName: string, specs: OptionSpecs): ExitError {
-  const [first, ...others] = Object.keys(specs).map((name) => `--${name}`)
+  const all = Object.keys(specs).map((name) => `--${name}`)
+  const begun = all.filter((name) => name.startsWith(rawName))
+  const [first, ...others] = begun.length > 0 ? begun : all
   const nearest = first === undefined ? '' : ` Did you mean ${nearestName(rawName, [first, ...others])}?`
   return new ExitError(`There is no option ${quoted(rawName)}.${nearest}`)
 }

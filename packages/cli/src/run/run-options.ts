@@ -6,7 +6,7 @@ import { ExitError } from '../exit-error.ts'
 import { ownRunKey } from './run-key.ts'
 
 /** The options of `slotkeeper run`. */
-export const RUN_SPECS = {
+const RUN_SPECS = {
   repository: { type: 'string' },
   limit: { type: 'string' },
   run: { type: 'string' },

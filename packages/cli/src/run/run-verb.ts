@@ -19,7 +19,7 @@ export async function runVerb(argv: readonly string[], out: Output, err: Output)
     out.write(RUN_HELP)
     return 0
   }
-  checkCommand(options.command, process.env['PATH'])
+  checkCommand(options.command, process.env.PATH)
   const relay = new SignalRelay()
   const { driver } = await openStore(options.store, { make: true })
   const manager = new Manager({ driver, label: options.label, holderTtlMs: options.ttlMs })

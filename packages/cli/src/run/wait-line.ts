@@ -12,13 +12,12 @@ export function waitLine(explanation: Explanation, waitedMs: number, now = new D
       ? 'waiting'
       : `place ${typeof place === 'number' ? place : `${place.atLeast} or later`}`
   const held = holders.slice(0, NAMED).map(({ run, holder, acquiredAt }) => {
-    const by = holder === undefined ? 'nobody' : holder
-    return `${run} (${by}) since ${clockTime(acquiredAt, now)}`
+    return `${run} since ${clockTime(acquiredAt, now)} (${holder ?? 'nobody keeps it'})`
   })
   if (holders.length > held.length) held.push(`${live - held.length} more`)
   const state = repositoryState === 'active' ? '' : `; ${repository} is ${repositoryState}`
   const who = held.length === 0 ? '' : `: ${held.join(', ')}`
-  return `${repository}: ${at}, waiting for ${age(waitedMs)}; ${live} of ${limit} slots taken${who}${state}`
+  return `${repository}: ${at}, waiting ${age(waitedMs)}; ${live} of ${limit} taken${who}${state}`
 }
 
 /** What has to change for a line to be worth saying again. */

@@ -6,6 +6,6 @@ import { isAbsolute, join } from 'node:path'
  * `~/.local/state` where that is not set or not absolute (https://specifications.freedesktop.org/basedir-spec/latest/).
  */
 export function defaultStorePath(env: NodeJS.ProcessEnv = process.env): string {
-  const state = env['XDG_STATE_HOME'] ?? ''
+  const state = env.XDG_STATE_HOME ?? ''
   return join(isAbsolute(state) ? state : join(homedir(), '.local', 'state'), 'slotkeeper', 'slots.db')
 }

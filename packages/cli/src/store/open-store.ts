@@ -24,7 +24,7 @@ export async function openStore(
   given: string | undefined,
   { make, env = process.env }: { readonly make: boolean; readonly env?: NodeJS.ProcessEnv },
 ): Promise<Store> {
-  const text = given ?? (env['SLOTKEEPER_STORE'] || undefined)
+  const text = given ?? (env.SLOTKEEPER_STORE || undefined)
   const path =
     text === undefined
       ? defaultStorePath(env)

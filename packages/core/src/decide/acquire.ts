@@ -284,11 +284,18 @@ export function refused(reason: Refusal, repository: RepositoryRow | undefined):
 }
 
 function granted(row: RunRow, again: boolean, replaced?: string): AcquireResult {
-  return { kind: 'granted', row, again, sequence: row.sequence, replaced }
+  return { kind: 'granted', row, again, sequence: row.sequence, token: row.token, replaced }
 }
 
 function waiting(section: Section, row: RunRow, replaced?: string): AcquireResult {
-  return { kind: 'waiting', row, place: section.place(row), sequence: row.sequence, replaced }
+  return {
+    kind: 'waiting',
+    row,
+    place: section.place(row),
+    sequence: row.sequence,
+    token: row.token,
+    replaced,
+  }
 }
 
 /** The answer that names who has the run. */

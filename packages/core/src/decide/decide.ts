@@ -1,6 +1,6 @@
 import type { AcquireCommand, AcquireResult, Command } from '../commands.ts'
 import type { RunKey } from '../keys.ts'
-import type { RunRow } from '../rows.ts'
+import { isSlot, type RunRow } from '../rows.ts'
 import type { Decide, Decision, Section } from '../section.ts'
 import { acquire, adopt, claim as claimSlot, elsewhere, refused } from './acquire.ts'
 import { finish, release, remove, requeue, withdraw } from './end.ts'
@@ -10,7 +10,7 @@ import { promote } from './promote.ts'
 import { finishRemoval, removeRepository, setLimit, setRepositoryState, setRunState, watch } from './state.ts'
 import { claim } from './transitions.ts'
 
-type Given = Extract<AcquireResult, { kind: 'waiting' | 'granted' }>
+type Waiting = Extract<AcquireResult, { kind: 'waiting' }>
 
 const SUPERSEDED = Object.freeze({ kind: 'superseded' } as const)
 const NONE: readonly RunRow[] = Object.freeze([])
@@ -111,8 +111,11 @@ function conclude(section: Section, decided: readonly Command[], granted: readon
   const next = [...granted]
   for (const command of decided) {
     const { outcome } = command
-    if (command.kind === 'acquire' && (outcome?.kind === 'waiting' || outcome?.kind === 'granted')) {
-      command.outcome = concludeAcquire(section, command, outcome)
+    if (outcome?.kind === 'waiting' && command.kind === 'acquire') {
+      command.outcome = concludeWait(section, command, outcome)
+    } else if (outcome?.kind === 'granted' && (command.kind === 'acquire' || command.kind === 'adopt')) {
+      if (outcome.row.token !== outcome.token || !isSlot(outcome.row.phase))
+        command.outcome = refused('removed', section.repository(command.repository))
     } else if ((outcome?.kind === 'finished' || outcome?.kind === 'released') && outcome.freed) {
       const ended = section.run(command.repository, (command as { run: RunKey }).run)
       const at = next.findIndex((row) => row.repository === command.repository)
@@ -127,26 +130,20 @@ function conclude(section: Section, decided: readonly Command[], granted: readon
   }
 }
 
-/** What a row that was given to a command is by the end of the decision. */
-function concludeAcquire(section: Section, command: AcquireCommand, outcome: Given): AcquireResult {
+/** What an entry is by the end of the decision. */
+function concludeWait(section: Section, command: AcquireCommand, outcome: Waiting): AcquireResult {
   const { row, sequence } = outcome
-  if (row.sequence !== sequence || row.phase === 'record')
-    return refused('removed', section.repository(command.repository))
-  if (outcome.kind === 'waiting' && !row.durable && row.ticket !== command.ticket) return SUPERSEDED
-  if (row.phase === 'waiting') return { ...outcome, kind: 'waiting', place: section.place(row) }
-  if (outcome.kind === 'granted') return outcome
   const repository = section.repository(row.repository)
-  if (
-    row.phase === 'reserved' &&
-    command.mode === 'wait' &&
-    repository !== undefined &&
-    !isDead(section, command.holder)
-  ) {
+  if (row.sequence !== sequence || row.phase === 'record') return refused('removed', repository)
+  if (!row.durable && row.ticket !== command.ticket) return SUPERSEDED
+  if (row.phase === 'waiting') return { ...outcome, place: section.place(row) }
+  const present = row.phase === 'reserved' && repository !== undefined && command.mode === 'wait'
+  if (present && !isDead(section, command.holder)) {
     // Its caller is here: it needs no claim of its own.
     row.grantedTo = command.ticket
     claim(section, repository, row, command.holder)
   }
   if (row.grantedTo === undefined || row.grantedTo === command.ticket)
-    return { ...outcome, kind: 'granted', again: false }
+    return { ...outcome, kind: 'granted', token: row.token, again: false }
   return row.holder === command.holder ? { kind: 'already-held', row } : elsewhere(row)
 }

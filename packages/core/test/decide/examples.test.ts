@@ -1,8 +1,10 @@
 /** Examples that the properties found, or that a reader of the decision feared. Each stays as the smallest history that would break its rule. */
 import { describe, expect, test } from 'vitest'
+import type { HolderId } from '../../src/keys.ts'
+import { again, HOLDER_TTL_MS } from './support/callers.ts'
 import { Scene } from './support/commands.ts'
-import { again, HOLDER_TTL_MS, World } from './support/world.ts'
 import { budgetHolds } from './support/rules.ts'
+import { World } from './support/world.ts'
 
 describe('one slot is one ticket’s', () => {
   test('two waits of one Manager for one run, decided together: the older is superseded', () => {
@@ -80,7 +82,7 @@ describe('one slot is one ticket’s', () => {
     const withdrawal = scene.withdraw(0, 'A', wait.ticket)
     scene.send(withdrawal)
     expect(withdrawal.outcome?.kind).toBe('absent')
-    expect(scene.row('A')).toMatchObject({ phase: 'running', holder: scene.world.holder(1) })
+    expect(scene.row('A')).toMatchObject({ phase: 'running', holder: scene.world.callers.holder(1) })
   })
 
   test('a late duplicate of an older try does not claim the reservation of a newer enqueue', () => {
@@ -97,7 +99,7 @@ describe('one slot is one ticket’s', () => {
     scene.send(scene.acquire(0, 'A', { mode: 'enqueue' }))
     const claim = scene.claim(0, 'A')
     scene.send(claim)
-    const next = scene.world.holder(1)
+    const next = scene.world.callers.holder(1)
     const repeated = { ...again(claim), holder: next }
     scene.send(repeated)
     expect(repeated.outcome?.kind).toBe('running')
@@ -149,10 +151,15 @@ describe('places and successors', () => {
     scene.send(newer)
     const { store } = scene.world
     store.now += HOLDER_TTL_MS - 1
-    store.holders.set(scene.world.holder(1), { holder: scene.world.holder(1), dead: false, epoch: 0, expiresAt: store.now + 1000 })
+    store.holders.set(scene.world.callers.holder(1), {
+      holder: scene.world.callers.holder(1),
+      dead: false,
+      epoch: 0,
+      expiresAt: store.now + 1000,
+    })
     store.now += 1
     scene.send()
-    scene.send({ ...again(newer), holder: scene.world.holder(0) })
+    scene.send({ ...again(newer), holder: scene.world.callers.holder(0) })
     expect(scene.row('A')).toMatchObject({ phase: 'waiting', priority: 1, sequence: 2 })
   })
 
@@ -181,8 +188,10 @@ describe('places and successors', () => {
     const scene = new Scene()
     scene.send(scene.acquire(1, 'X'))
     scene.send(scene.acquire(0, 'A'))
-    const commit = scene.world.transact('acme/0', [scene.adopt(1, 'A', true)], { by: scene.world.holder(1) })
-    expect(commit.changes.bumped).toEqual([scene.world.holder(0)])
+    const commit = scene.world.transact('acme/0', [scene.adopt(1, 'A', true)], {
+      by: scene.world.callers.holder(1),
+    })
+    expect(commit.changes.bumped).toEqual([scene.world.callers.holder(0)])
   })
 })
 
@@ -192,8 +201,13 @@ describe('budget', () => {
     const { world } = scene
     scene.send(scene.acquire(0, 'X', { durable: true }))
     for (let i = 0; i < 20; i++) {
-      const holder = `gone-${i}` as ReturnType<World['holder']>
-      world.store.holders.set(holder, { holder, dead: false, epoch: 0, expiresAt: world.store.now + HOLDER_TTL_MS })
+      const holder = `gone-${i}` as HolderId
+      world.store.holders.set(holder, {
+        holder,
+        dead: false,
+        epoch: 0,
+        expiresAt: world.store.now + HOLDER_TTL_MS,
+      })
       scene.send(scene.acquire(0, `W${i}`, { holder }))
     }
     world.store.now += HOLDER_TTL_MS

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Decide, DomainBatch, RepositoryKey, Section } from '@slotkeeper/core/driver'
-import { acquire, API, enqueue, finish, limit, release, repositoryState } from './commands.ts'
+import { API, acquire, enqueue, finish, limit, release, repositoryState } from './commands.ts'
 import { batchOf } from './desk.ts'
 import { run } from './lab.ts'
 import type { Rule } from './rule.ts'
@@ -11,59 +11,96 @@ export function batchRules(rule: Rule): void {
     const holder = await desk.holder()
     const domains = Array.from({ length: 20 }, (_, n) => `acme/repo-${n}` as RepositoryKey)
     const batches = domains.map((repository) =>
-      batchOf(repository, [1, 2].map((n) => acquire({ repository, run: run(n), ticket: desk.ticket(), holder, mode: 'wait' })), holder),
+      batchOf(
+        repository,
+        [1, 2].map((n) => acquire({ repository, run: run(n), ticket: desk.ticket(), holder, mode: 'wait' })),
+        holder,
+      ),
     )
     await sendAll(desk.driver, batches, desk.decide)
-    for (const batch of batches) assert.deepEqual(batch.commands.map((command) => command.outcome?.kind), ['granted', 'waiting'])
+    for (const batch of batches)
+      assert.deepEqual(
+        batch.commands.map((command) => command.outcome?.kind),
+        ['granted', 'waiting'],
+      )
     for (const domain of domains) {
       const row = await other.repository(domain)
       assert.deepEqual([row?.live, row?.waiting, row?.domain], [1, 1, domain])
     }
   })
 
-  rule('batches: a domain whose decision fails gets the error, changes nothing, and does not hold up the others', async (lab) => {
-    const [desk, other] = await lab.desks(2)
-    const holder = await desk.holder()
-    const domains = ['acme/a', 'acme/b', 'acme/c'] as const
-    const batches = domains.map((repository) => batchOf(repository, [acquire({ repository, run: run(1), ticket: desk.ticket(), holder })], holder))
-    const wrong = new Error('this domain cannot be decided')
-    const late = lab.manifest.scope !== 'process'
-    await sendAll(desk.driver, batches, (section, commands) => {
-      // A store that changes its rows in place is told before it has changed any.
-      if (section.domain === 'acme/b' && !late) throw wrong
-      const decision = desk.decide(section, commands)
-      if (section.domain === 'acme/b') throw wrong
-      return decision
-    })
-    assert.deepEqual(batches.map((batch) => batch.error === undefined && batch.decision !== undefined), [true, false, true])
-    assert.equal(batches[1]?.decision, undefined)
-    assert.equal(batches[1]?.error?.retryable, false, 'it was not tried, and trying again would not help')
-    for (const domain of domains) assert.equal((await other.row(domain, run(1)))?.phase, domain === 'acme/b' ? undefined : 'running')
-    assert.equal(await other.repository('acme/b'), undefined)
-  })
+  rule(
+    'batches: a domain whose decision fails gets the error, changes nothing, and does not hold up the others',
+    async (lab) => {
+      const [desk, other] = await lab.desks(2)
+      const holder = await desk.holder()
+      const domains = ['acme/a', 'acme/b', 'acme/c'] as const
+      const batches = domains.map((repository) =>
+        batchOf(repository, [acquire({ repository, run: run(1), ticket: desk.ticket(), holder })], holder),
+      )
+      const wrong = new Error('this domain cannot be decided')
+      const late = lab.manifest.scope !== 'process'
+      await sendAll(desk.driver, batches, (section, commands) => {
+        // A store that changes its rows in place is told before it has changed any.
+        if (section.domain === 'acme/b' && !late) throw wrong
+        const decision = desk.decide(section, commands)
+        if (section.domain === 'acme/b') throw wrong
+        return decision
+      })
+      assert.deepEqual(
+        batches.map((batch) => batch.error === undefined && batch.decision !== undefined),
+        [true, false, true],
+      )
+      assert.equal(batches[1]?.decision, undefined)
+      assert.equal(batches[1]?.error?.retryable, false, 'it was not tried, and trying again would not help')
+      for (const domain of domains)
+        assert.equal((await other.row(domain, run(1)))?.phase, domain === 'acme/b' ? undefined : 'running')
+      assert.equal(await other.repository('acme/b'), undefined)
+    },
+  )
 
   rule('batches: later commands of a batch see what earlier ones did', async (lab) => {
     const [desk, other] = await lab.desks(2)
     const holder = await desk.holder()
     const take = (n: number) => acquire({ run: run(n), ticket: desk.ticket(), holder, mode: 'wait' })
-    const outcomes = await desk.sendAll([take(1), take(2), take(3), finish({ run: run(1), ticket: desk.ticket() }), finish({ run: run(3), ticket: desk.ticket() })])
-    assert.deepEqual(outcomes.map((outcome) => outcome.kind), ['granted', 'granted', 'waiting', 'finished', 'finished'].map((kind, at) => (at === 0 ? outcomes[0]?.kind : kind)))
+    const outcomes = await desk.sendAll([
+      take(1),
+      take(2),
+      take(3),
+      finish({ run: run(1), ticket: desk.ticket() }),
+      finish({ run: run(3), ticket: desk.ticket() }),
+    ])
+    assert.deepEqual(
+      outcomes.slice(3).map((outcome) => outcome.kind),
+      ['finished', 'finished'],
+    )
+    assert.equal(outcomes[1]?.kind, 'granted', 'its place came free in the same commit')
     const phases = await Promise.all([1, 2, 3].map(async (n) => (await other.row(API, run(n)))?.phase))
     assert.deepEqual(phases, ['record', 'running', 'record'])
   })
 
-  rule('batches: commands of many drivers on one domain at once are decided one after the other', async (lab) => {
-    const desks = await lab.desks(6)
-    const holders = await Promise.all(desks.map((desk) => desk.holder()))
-    for (let round = 0; round < 5; round++) {
-      const asked = desks.map((desk, at) =>
-        desk.send(acquire({ run: run(`${round}-${at}`), ticket: desk.ticket(), holder: holders[at] as (typeof holders)[0], proposal: { limit: round + 1 } })),
-      )
-      const granted = (await Promise.all(asked)).filter((outcome) => outcome.kind === 'granted')
-      assert.equal(granted.length, 1, `in round ${round} one more slot was free`)
-    }
-    assert.equal((await desks[0].repository(API))?.live, 5)
-  })
+  rule(
+    'batches: commands of many drivers on one domain at once are decided one after the other',
+    async (lab) => {
+      const desks = await lab.desks(6)
+      const holders = await Promise.all(desks.map((desk) => desk.holder()))
+      for (let round = 0; round < 5; round++) {
+        const asked = desks.map((desk, at) =>
+          desk.send(
+            acquire({
+              run: run(`${round}-${at}`),
+              ticket: desk.ticket(),
+              holder: holders[at] as (typeof holders)[0],
+              proposal: { limit: round + 1 },
+            }),
+          ),
+        )
+        const granted = (await Promise.all(asked)).filter((outcome) => outcome.kind === 'granted')
+        assert.equal(granted.length, 1, `in round ${round} one more slot was free`)
+      }
+      assert.equal((await desks[0].repository(API))?.live, 5)
+    },
+  )
 
   rule('batches: what another driver commits while one decides is not overlooked', async (lab) => {
     const [desk, other] = await lab.desks(2)
@@ -79,7 +116,9 @@ export function batchRules(rule: Rule): void {
         rivals ??= other.send(rival)
         return decide(section, commands)
       }
-      const outcome = await desk.send(acquire({ repository, run: run('mine'), ticket: desk.ticket(), holder: mine }))
+      const outcome = await desk.send(
+        acquire({ repository, run: run('mine'), ticket: desk.ticket(), holder: mine }),
+      )
       desk.decide = decide
       const kinds = [outcome.kind, (await rivals)?.kind].sort()
       assert.deepEqual(kinds, ['granted', 'refused'])
@@ -111,74 +150,97 @@ export function batchRules(rule: Rule): void {
     }
   })
 
-  rule('batches: what does not fit one commit goes on in the next ones, by anybody, and no commit exceeds the budget', async (lab) => {
-    const [desk, other] = await lab.desks(2)
-    const { budget } = lab.manifest
-    assert.ok(budget >= 16, `a budget of ${budget} is less than 16`)
-    const count = Math.floor(budget * 1.25) + 8
-    const left: number[] = []
-    const { decide } = desk
-    const measured: Decide = (section, commands) => {
-      assert.equal(section.left, budget, 'a section begins with the whole budget')
-      const decision = decide(section, commands)
-      left.push(section.left)
-      return decision
-    }
-    desk.decide = other.decide = measured
-    const paused = repositoryState({ ticket: desk.ticket(), state: 'paused' })
-    const runs = Array.from({ length: count }, (_, n) => enqueue({ run: run(n), ticket: desk.ticket(), priority: n % 3 }))
-    await desk.sendAll([paused, ...runs])
-    assert.equal((await other.repository(API))?.waiting, count)
-    const opened = await desk.transact(API, [limit({ ticket: desk.ticket(), proposal: { limit: 0 } }), repositoryState({ ticket: desk.ticket(), state: 'active' })])
-    assert.equal(opened.decision?.more, true, 'it says that there is more to do')
-    const first = (await other.repository(API))?.live ?? 0
-    assert.ok(first > 0 && first < count, `${first} of ${count} in the first commit`)
-    await lab.until('a sweep finds the backlog, and all are granted', async () => {
-      await other.tidy()
-      return (await other.repository(API))?.live === count
-    })
-    assert.ok(Math.min(...left) >= 0, `a commit changed ${-Math.min(...left)} rows more than the budget`)
-    const { runs: rows } = await other.read(API)
-    const byToken = rows.sort((a, b) => a.token - b.token)
-    for (const [at, row] of byToken.entries()) {
-      const before = byToken[at - 1]
-      assert.ok(before === undefined || before.priority > row.priority || (before.priority === row.priority && before.sequence < row.sequence), 'in order')
-    }
-    assert.deepEqual((await other.transact(API)).decision?.more, false)
-  })
-
-  rule('batches: store time and the tokens of a domain do not go back from one driver to the next', async (lab) => {
-    const desks = await lab.desks(3)
-    const holder = await desks[0].holder()
-    const seen: { now: number; lastToken: number; ended: boolean }[] = []
-    for (const desk of desks) {
+  rule(
+    'batches: what does not fit one commit goes on in the next ones, by anybody, and no commit exceeds the budget',
+    async (lab) => {
+      const [desk, other] = await lab.desks(2)
+      const { budget } = lab.manifest
+      assert.ok(budget >= 16, `a budget of ${budget} is less than 16`)
+      const count = Math.floor(budget * 1.25) + 8
+      const left: number[] = []
       const { decide } = desk
-      desk.decide = (section, commands) => {
-        seen.push(lookAt(section))
-        return decide(section, commands)
+      const measured: Decide = (section, commands) => {
+        assert.equal(section.left, budget, 'a section begins with the whole budget')
+        const decision = decide(section, commands)
+        left.push(section.left)
+        return decision
       }
-    }
-    for (let n = 0; n < 12; n++) {
-      const desk = desks[n % 3] as (typeof desks)[0]
-      const outcome = await desk.send(acquire({ run: run(n), ticket: desk.ticket(), holder }))
-      assert.ok(outcome.kind === 'granted')
-      await desk.send(release({ run: run(n), token: outcome.row.token, ticket: desk.ticket() }))
-    }
-    for (const [at, sight] of seen.entries()) {
-      const before = seen[at - 1]
-      if (before === undefined) continue
-      assert.ok(sight.now >= before.now, `store time went from ${before.now} to ${sight.now}`)
-      assert.ok(sight.lastToken >= before.lastToken, `the last token went from ${before.lastToken} to ${sight.lastToken}`)
-    }
-  })
+      desk.decide = other.decide = measured
+      const paused = repositoryState({ ticket: desk.ticket(), state: 'paused' })
+      const runs = Array.from({ length: count }, (_, n) =>
+        enqueue({ run: run(n), ticket: desk.ticket(), priority: n % 3 }),
+      )
+      await desk.sendAll([paused, ...runs])
+      assert.equal((await other.repository(API))?.waiting, count)
+      const opened = await desk.transact(API, [
+        limit({ ticket: desk.ticket(), proposal: { limit: 0 } }),
+        repositoryState({ ticket: desk.ticket(), state: 'active' }),
+      ])
+      assert.equal(opened.decision?.more, true, 'it says that there is more to do')
+      const first = (await other.repository(API))?.live ?? 0
+      assert.ok(first > 0 && first < count, `${first} of ${count} in the first commit`)
+      await lab.until('a sweep finds the backlog, and all are granted', async () => {
+        await other.tidy()
+        return (await other.repository(API))?.live === count
+      })
+      assert.ok(Math.min(...left) >= 0, `a commit changed ${-Math.min(...left)} rows more than the budget`)
+      const { runs: rows } = await other.read(API)
+      const byToken = [...rows].sort((a, b) => a.token - b.token)
+      for (const [at, row] of byToken.entries()) {
+        const before = byToken[at - 1]
+        assert.ok(
+          before === undefined ||
+            before.priority > row.priority ||
+            (before.priority === row.priority && before.sequence < row.sequence),
+          'in order',
+        )
+      }
+      assert.deepEqual((await other.transact(API)).decision?.more, false)
+    },
+  )
+
+  rule(
+    'batches: store time and the tokens of a domain do not go back from one driver to the next',
+    async (lab) => {
+      const desks = await lab.desks(3)
+      const holder = await desks[0].holder()
+      const seen: { now: number; lastToken: number }[] = []
+      for (const desk of desks) {
+        const { decide } = desk
+        desk.decide = (section, commands) => {
+          seen.push(lookAt(section))
+          return decide(section, commands)
+        }
+      }
+      for (let n = 0; n < 12; n++) {
+        const desk = desks[n % 3] as (typeof desks)[0]
+        const outcome = await desk.send(acquire({ run: run(n), ticket: desk.ticket(), holder }))
+        assert.ok(outcome.kind === 'granted')
+        await desk.send(release({ run: run(n), token: outcome.row.token, ticket: desk.ticket() }))
+      }
+      for (const [at, sight] of seen.entries()) {
+        const before = seen[at - 1]
+        if (before === undefined) continue
+        assert.ok(sight.now >= before.now, `store time went from ${before.now} to ${sight.now}`)
+        assert.ok(
+          sight.lastToken >= before.lastToken,
+          `the last token went from ${before.lastToken} to ${sight.lastToken}`,
+        )
+      }
+    },
+  )
 }
 
-function lookAt(section: Section): { now: number; lastToken: number; ended: boolean } {
-  return { now: section.now, lastToken: section.repository(API)?.lastToken ?? 0, ended: false }
+function lookAt(section: Section): { now: number; lastToken: number } {
+  return { now: section.now, lastToken: section.repository(API)?.lastToken ?? 0 }
 }
 
 /** One call; domains that failed for a reason that passes are sent again. */
-async function sendAll(driver: { transact: (batch: readonly DomainBatch[], decide: Decide) => void | Promise<void> }, batches: readonly DomainBatch[], decide: Decide): Promise<void> {
+async function sendAll(
+  driver: { transact: (batch: readonly DomainBatch[], decide: Decide) => void | Promise<void> },
+  batches: readonly DomainBatch[],
+  decide: Decide,
+): Promise<void> {
   for (let left = batches; left.length > 0; ) {
     for (const batch of left) batch.error = undefined
     await driver.transact(left, decide)

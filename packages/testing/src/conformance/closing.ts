@@ -4,62 +4,82 @@ import { ask, grantedTo, repo, run } from './lab.ts'
 import type { Rule } from './rule.ts'
 
 export function closingRules(rule: Rule): void {
-  rule('11. close ends every wait and every later call with ManagerClosedError, and takes entries along', async (lab) => {
-    const [a, b] = await lab.managers(2)
-    await grantedTo(a, ask(repo(1), 'first'))
-    const waiting = await lab.queue(b, [ask(repo(1), 1), ask(repo(1), 2)])
-    const iteration = b.watchSlotAvailability('acme/api')[Symbol.asyncIterator]()
-    await iteration.next()
-    const idle = (async () => {
-      while ((await iteration.next()).done !== true);
-    })()
-    await lab.settles('it closes', b.close())
-    for (const one of waiting) {
-      await lab.until('the wait ended', () => one.error !== undefined)
-      assert.ok(isSlotkeeperError(one.error, 'SLOTKEEPER_MANAGER_CLOSED'))
-    }
-    await lab.settles('the iteration ended', idle)
-    const closed = { code: 'SLOTKEEPER_MANAGER_CLOSED' }
-    await assert.rejects(b.acquireSlot(ask(repo(1), 3)), closed)
-    await assert.rejects(b.waitForSlot(ask(repo(1), 3)), closed)
-    await assert.rejects(b.getCurrentSlots('acme/api'), closed)
-    await assert.rejects(b.queueManager.addListToRunningQueue(repo(1), [run(3)]), closed)
-    assert.throws(() => b.queueManager.setupWatcher('acme/api', () => {}), closed)
-    assert.equal((await a.getCurrentSlots('acme/api')).waiting, 0, 'no entry is left')
-    assert.equal((await a.getCurrentSlots('acme/api')).running, 1)
-    await b.close()
-  })
+  rule(
+    '11. close ends every wait and every later call with ManagerClosedError, and takes entries along',
+    async (lab) => {
+      const [a, b] = await lab.managers(2)
+      await grantedTo(a, ask(repo(1), 'first'))
+      const waiting = await lab.queue(b, [ask(repo(1), 1), ask(repo(1), 2)])
+      const iteration = b.watchSlotAvailability('acme/api')[Symbol.asyncIterator]()
+      await iteration.next()
+      const idle = (async () => {
+        while ((await iteration.next()).done !== true);
+      })()
+      await lab.settles('it closes', b.close())
+      for (const one of waiting) {
+        await lab.until('the wait ended', () => one.error !== undefined)
+        assert.ok(isSlotkeeperError(one.error, 'SLOTKEEPER_MANAGER_CLOSED'))
+      }
+      await lab.settles('the iteration ended', idle)
+      const closed = { code: 'SLOTKEEPER_MANAGER_CLOSED' }
+      await assert.rejects(b.acquireSlot(ask(repo(1), 3)), closed)
+      await assert.rejects(b.waitForSlot(ask(repo(1), 3)), closed)
+      await assert.rejects(b.getCurrentSlots('acme/api'), closed)
+      await assert.rejects(b.queueManager.addListToRunningQueue(repo(1), [run(3)]), closed)
+      assert.throws(() => b.queueManager.setupWatcher('acme/api', () => {}), closed)
+      assert.equal((await a.getCurrentSlots('acme/api')).waiting, 0, 'no entry is left')
+      assert.equal((await a.getCurrentSlots('acme/api')).running, 1)
+      await b.close()
+    },
+  )
 
-  rule('11. close aborts unfinished work at once; its slot is not freed under it, but runs out', async (lab) => {
-    const [a, b, c] = [await lab.manager({ holderTtlMs: Math.max(lab.ttlMs, 500) }), await lab.witness(), await lab.manager()]
-    const slot = await grantedTo(a, ask(repo(1), 'works'))
-    const { signal } = slot
-    let aborted = false
-    const work = a.withSlot(ask(repo(1, 'other'), 'works'), async (held) => {
-      await new Promise((resolve) => held.signal.addEventListener('abort', resolve, { once: true }))
-      aborted = true
-    })
-    await lab.until('the work has begun', async () => (await b.getCurrentSlots('acme/other')).running === 1)
-    const before = await c.getRunningPipelineRuns('acme/api')
-    await lab.settles('it closes', a.close())
-    await lab.settles('the work ends', work)
-    assert.deepEqual([signal.aborted, aborted, slot.isHeld], [true, true, false])
-    const outcome = await b.acquireSlot(ask(repo(1), 'next'))
-    const after = await c.getRunningPipelineRuns('acme/api')
-    // Only a machine that stalled for the whole TTL may have seen it run out by now.
-    const stillGood = (before[0]?.expiresAt.getTime() ?? 0) > Date.now()
-    if (stillGood) assert.deepEqual([outcome.kind, after.map((one) => one.run)], ['refused', [run('works')]])
-    await lab.until('the slot has run out', async () => (await b.acquireSlot(ask(repo(1), 'next'))).kind === 'granted')
-  })
+  rule(
+    '11. close aborts unfinished work at once; its slot is not freed under it, but runs out',
+    async (lab) => {
+      const [a, b, c] = [
+        await lab.manager({ holderTtlMs: Math.max(lab.ttlMs, 500) }),
+        await lab.witness(),
+        await lab.manager(),
+      ]
+      const slot = await grantedTo(a, ask(repo(1), 'works'))
+      const { signal } = slot
+      let aborted = false
+      const work = a.withSlot(ask(repo(1, 'other'), 'works'), async (held) => {
+        await new Promise((resolve) => held.signal.addEventListener('abort', resolve, { once: true }))
+        aborted = true
+      })
+      await lab.until('the work has begun', async () => (await b.getCurrentSlots('acme/other')).running === 1)
+      const before = await c.getRunningPipelineRuns('acme/api')
+      await lab.settles('it closes', a.close())
+      await lab.settles('the work ends', work)
+      assert.deepEqual([signal.aborted, aborted, slot.isHeld], [true, true, false])
+      const outcome = await b.acquireSlot(ask(repo(1), 'next'))
+      const after = await c.getRunningPipelineRuns('acme/api')
+      // Only a machine that stalled for the whole TTL may have seen it run out by now.
+      const stillGood = (before[0]?.expiresAt.getTime() ?? 0) > Date.now()
+      if (stillGood)
+        assert.deepEqual([outcome.kind, after.map((one) => one.run)], ['refused', [run('works')]])
+      await lab.until(
+        'the slot has run out',
+        async () => (await b.acquireSlot(ask(repo(1), 'next'))).kind === 'granted',
+      )
+    },
+  )
 
-  rule('11. close with no worker slot left closes the holder: durable slots are orphaned at once', async (lab) => {
-    const [a, b] = await lab.managers(2)
-    await grantedTo(a, ask(repo(2), 'durable', { durable: true }))
-    await (await grantedTo(a, ask(repo(2), 'worker'))).release()
-    await a.close()
-    await lab.until('the durable slot is an orphan', async () => (await b.getCurrentSlots('acme/api')).orphaned === 1)
-    assert.equal((await b.adoptSlot({ repository: 'acme/api', run: run('durable') })).kind, 'granted')
-  })
+  rule(
+    '11. close with no worker slot left closes the holder: durable slots are orphaned at once',
+    async (lab) => {
+      const [a, b] = await lab.managers(2)
+      await grantedTo(a, ask(repo(2), 'durable', { durable: true }))
+      await (await grantedTo(a, ask(repo(2), 'worker'))).release()
+      await a.close()
+      await lab.until(
+        'the durable slot is an orphan',
+        async () => (await b.getCurrentSlots('acme/api')).orphaned === 1,
+      )
+      assert.equal((await b.adoptSlot({ repository: 'acme/api', run: run('durable') })).kind, 'granted')
+    },
+  )
 
   rule('11. close waits for held slots as long as it is told', async (lab) => {
     const [a, b] = await lab.managers(2)
@@ -104,7 +124,10 @@ export function closingRules(rule: Rule): void {
       manager.queueManager.setupWatcher('acme/api', () => {})
       await manager.close()
     }
-    await lab.until(`what was opened is closed (${resources() - before} more are open)`, () => resources() < before + 6)
+    await lab.until(
+      `what was opened is closed (${resources() - before} more are open)`,
+      () => resources() < before + 6,
+    )
   })
 }
 

@@ -118,7 +118,9 @@ export class Desk {
       try {
         return await work()
       } catch (error) {
-        if (!isSlotkeeperError(error) || !error.retryable || performance.now() > deadline) throw error
+        const passes =
+          isSlotkeeperError(error) && error.retryable && !isSlotkeeperError(error, 'SLOTKEEPER_HOLDER_LOST')
+        if (!passes || performance.now() > deadline) throw error
         await sleep(5)
       }
   }

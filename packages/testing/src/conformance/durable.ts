@@ -5,33 +5,50 @@ import { ask, grantedTo, isQueued, repo, run } from './lab.ts'
 import type { Rule } from './rule.ts'
 
 export function durableRules(rule: Rule): void {
-  rule('durable: an enqueued run is reserved a slot while there is room, belongs to nobody, and is counted', async (lab) => {
-    const [a, b] = await lab.managers(2)
-    const outcomes = await a.queueManager.addListToRunningQueue(repo(1), [run(1), run(2)])
-    assert.deepEqual(outcomes.map((outcome) => outcome.kind), ['reserved', 'waiting'])
-    const [slot] = await b.getRunningPipelineRuns('acme/api')
-    assert.deepEqual([slot?.phase, slot?.holder, slot?.durable], ['reserved', undefined, true])
-    const { running, reserved, waiting } = await b.getCurrentSlots('acme/api')
-    assert.deepEqual({ running, reserved, waiting }, { running: 0, reserved: 1, waiting: 1 })
-    assert.equal((await b.acquireSlot(ask(repo(1), 3))).kind, 'refused')
-  })
+  rule(
+    'durable: an enqueued run is reserved a slot while there is room, belongs to nobody, and is counted',
+    async (lab) => {
+      const [a, b] = await lab.managers(2)
+      const outcomes = await a.queueManager.addListToRunningQueue(repo(1), [run(1), run(2)])
+      assert.deepEqual(
+        outcomes.map((outcome) => outcome.kind),
+        ['reserved', 'waiting'],
+      )
+      const [slot] = await b.getRunningPipelineRuns('acme/api')
+      assert.deepEqual([slot?.phase, slot?.holder, slot?.durable], ['reserved', undefined, true])
+      const { running, reserved, waiting } = await b.getCurrentSlots('acme/api')
+      assert.deepEqual({ running, reserved, waiting }, { running: 0, reserved: 1, waiting: 1 })
+      assert.equal((await b.acquireSlot(ask(repo(1), 3))).kind, 'refused')
+    },
+  )
 
-  rule('durable: any Manager that asks for the run gets its reservation; of many who claim, one becomes the holder', async (lab) => {
-    const managers = await lab.managers(4)
-    await managers[0].queueManager.addListToRunningQueue(repo(1), [run(1)])
-    const slots: Slot[] = []
-    for (const manager of managers) {
-      const [outcome] = await manager.queueManager.addListToRunningQueue(repo(1), [run(1)])
-      assert.ok(outcome?.kind === 'reserved')
-      slots.push(outcome.slot)
-    }
-    const claims = await Promise.all(slots.map((slot) => slot.claim()))
-    assert.deepEqual(claims.map((outcome) => outcome.kind).sort(), ['held-elsewhere', 'held-elsewhere', 'held-elsewhere', 'running'])
-    const winner = claims.findIndex((outcome) => outcome.kind === 'running')
-    const [slot] = await managers[0].getRunningPipelineRuns('acme/api')
-    assert.deepEqual([slot?.phase, slot?.holder], ['running', managers[winner]?.holder])
-    assert.deepEqual(slots.map((one) => one.isHeld), slots.map((_, at) => at === winner))
-  })
+  rule(
+    'durable: any Manager that asks for the run gets its reservation; of many who claim, one becomes the holder',
+    async (lab) => {
+      const managers = await lab.managers(4)
+      await managers[0].queueManager.addListToRunningQueue(repo(1), [run(1)])
+      const slots: Slot[] = []
+      for (const manager of managers) {
+        const [outcome] = await manager.queueManager.addListToRunningQueue(repo(1), [run(1)])
+        assert.ok(outcome?.kind === 'reserved')
+        slots.push(outcome.slot)
+      }
+      const claims = await Promise.all(slots.map((slot) => slot.claim()))
+      assert.deepEqual(claims.map((outcome) => outcome.kind).sort(), [
+        'held-elsewhere',
+        'held-elsewhere',
+        'held-elsewhere',
+        'running',
+      ])
+      const winner = claims.findIndex((outcome) => outcome.kind === 'running')
+      const [slot] = await managers[0].getRunningPipelineRuns('acme/api')
+      assert.deepEqual([slot?.phase, slot?.holder], ['running', managers[winner]?.holder])
+      assert.deepEqual(
+        slots.map((one) => one.isHeld),
+        slots.map((_, at) => at === winner),
+      )
+    },
+  )
 
   rule('durable: an acquire that is granted at once runs with its caller as holder', async (lab) => {
     const [a, b] = await lab.managers(2)
@@ -40,64 +57,99 @@ export function durableRules(rule: Rule): void {
     assert.deepEqual([slot?.phase, slot?.holder, slot?.durable], ['running', a.holder, true])
   })
 
-  rule('durable: durable acquires of one batch that are granted at once run with their caller as holder', async (lab) => {
-    const { manager } = await lab.faulty()
-    const slots = await Promise.all([1, 2].map((n) => manager.waitForSlot(ask(repo(3), n, { durable: true }))))
-    for (const slot of slots) assert.deepEqual([slot.phase, slot.isHeld, slot.holder], ['running', true, manager.holder])
-  })
+  rule(
+    'durable: durable acquires of one batch that are granted at once run with their caller as holder',
+    async (lab) => {
+      const { manager } = await lab.faulty()
+      const slots = await Promise.all(
+        [1, 2].map((n) => manager.waitForSlot(ask(repo(3), n, { durable: true }))),
+      )
+      for (const slot of slots)
+        assert.deepEqual([slot.phase, slot.isHeld, slot.holder], ['running', true, manager.holder])
+    },
+  )
 
-  rule('durable: a start that provably failed gives the slot back, and the run keeps its place', async (lab) => {
-    const [a, b] = await lab.managers(2)
-    const [outcome] = await a.queueManager.addListToRunningQueue(repo(1), [run(0), run(1), run(2)])
-    assert.ok(outcome?.kind === 'reserved')
-    await a.setRepositoryState('acme/api', 'paused')
-    assert.equal((await outcome.slot.claim()).kind, 'running')
-    assert.deepEqual(await outcome.slot.requeue(), { kind: 'requeued', place: 1 })
-    assert.equal(outcome.slot.isHeld, false)
-    assert.deepEqual((await b.getQueuedPipelineRuns('acme/api')).map((entry) => entry.run), [0, 1, 2].map(run))
-    assert.equal((await b.getCurrentSlots('acme/api')).running, 0)
-    await b.setRepositoryState('acme/api', 'active')
-    assert.deepEqual((await b.getRunningPipelineRuns('acme/api')).map((slot) => slot.run), [run(0)], 'it is the first again')
-    const worker = await grantedTo(b, ask(repo(1, 'other'), 1))
-    await assert.rejects(worker.requeue(), { code: 'SLOTKEEPER_NOT_DURABLE' })
-    assert.equal(worker.isHeld, true)
-  })
+  rule(
+    'durable: a start that provably failed gives the slot back, and the run keeps its place',
+    async (lab) => {
+      const [a, b] = await lab.managers(2)
+      const [outcome] = await a.queueManager.addListToRunningQueue(repo(1), [run(0), run(1), run(2)])
+      assert.ok(outcome?.kind === 'reserved')
+      await a.setRepositoryState('acme/api', 'paused')
+      assert.equal((await outcome.slot.claim()).kind, 'running')
+      assert.deepEqual(await outcome.slot.requeue(), { kind: 'requeued', place: 1 })
+      assert.equal(outcome.slot.isHeld, false)
+      assert.deepEqual(
+        (await b.getQueuedPipelineRuns('acme/api')).map((entry) => entry.run),
+        [0, 1, 2].map(run),
+      )
+      assert.equal((await b.getCurrentSlots('acme/api')).running, 0)
+      await b.setRepositoryState('acme/api', 'active')
+      assert.deepEqual(
+        (await b.getRunningPipelineRuns('acme/api')).map((slot) => slot.run),
+        [run(0)],
+        'it is the first again',
+      )
+      const worker = await grantedTo(b, ask(repo(1, 'other'), 1))
+      await assert.rejects(worker.requeue(), { code: 'SLOTKEEPER_NOT_DURABLE' })
+      assert.equal(worker.isHeld, true)
+    },
+  )
 
-  rule('durable: with a delay the run is passed over that long, and then has its old place again', async (lab) => {
-    const [a, b, desk] = [await lab.manager(), await lab.manager(), await lab.desk()]
-    const [outcome] = await a.queueManager.addListToRunningQueue(repo(1), [run(0), run(1), run(2)])
-    assert.ok(outcome?.kind === 'reserved')
-    await outcome.slot.requeue({ delayMs: 50 })
-    assert.deepEqual((await b.getRunningPipelineRuns('acme/api')).map((slot) => slot.run), [run(1)], 'the next one goes')
-    await lab.until('the park is over', async () => {
-      await desk.settle(API)
-      return (await a.explain('acme/api', run(0))).kind === 'waiting'
-    })
-    assert.deepEqual((await a.getQueuedPipelineRuns('acme/api')).map((entry) => entry.run), [run(0), run(2)])
-    assert.equal((await a.explain('acme/api', run(0))).place, 1)
-  })
+  rule(
+    'durable: with a delay the run is passed over that long, and then has its old place again',
+    async (lab) => {
+      const [a, b, desk] = [await lab.manager(), await lab.manager(), await lab.desk()]
+      const [outcome] = await a.queueManager.addListToRunningQueue(repo(1), [run(0), run(1), run(2)])
+      assert.ok(outcome?.kind === 'reserved')
+      await outcome.slot.requeue({ delayMs: 50 })
+      assert.deepEqual(
+        (await b.getRunningPipelineRuns('acme/api')).map((slot) => slot.run),
+        [run(1)],
+        'the next one goes',
+      )
+      await lab.until('the park is over', async () => {
+        await desk.settle(API)
+        return (await a.explain('acme/api', run(0))).kind === 'waiting'
+      })
+      assert.deepEqual(
+        (await a.getQueuedPipelineRuns('acme/api')).map((entry) => entry.run),
+        [run(0), run(2)],
+      )
+      assert.equal((await a.explain('acme/api', run(0))).place, 1)
+    },
+  )
 
-  rule('durable: an unclaimed reservation is parked, the next eligible run goes, and the parked one keeps its place', async (lab) => {
-    const [a, b, desk] = [await lab.manager({ claimTimeoutMs: 100 }), await lab.manager(), await lab.desk()]
-    const watcher = await lab.manager()
-    const parked: string[] = []
-    watcher.queueManager.setupWatcher('acme/api', (event) => void (event.kind === 'parked' && parked.push(event.run as string)))
-    const outcomes = await a.queueManager.addListToRunningQueue(repo(1), [run(0), run(1)])
-    assert.deepEqual(outcomes.map((outcome) => outcome.kind), ['reserved', 'waiting'])
-    await lab.until('the first was parked and the second had its turn', async () => {
-      await desk.settle(API)
-      const seen = await b.explain('acme/api', run(1))
-      return seen.kind === 'reserved' || seen.kind === 'parked' || parked.includes(run(1))
-    })
-    const slot = await lab.until('the first gets another turn', async () => {
-      await desk.settle(API)
-      return (await b.explain('acme/api', run(0))).slot
-    })
-    const first = outcomes[0]
-    assert.ok(first?.kind === 'reserved')
-    assert.ok(slot.fencingToken > first.slot.fencingToken, 'a new turn is a new grant')
-    assert.equal((await first.slot.claim()).kind, 'lost', 'the lease of the first turn is over')
-  })
+  rule(
+    'durable: an unclaimed reservation is parked, the next eligible run goes, and the parked one keeps its place',
+    async (lab) => {
+      const [a, b, desk] = [await lab.manager({ claimTimeoutMs: 100 }), await lab.manager(), await lab.desk()]
+      const watcher = await lab.manager()
+      const parked: string[] = []
+      watcher.queueManager.setupWatcher(
+        'acme/api',
+        (event) => void (event.kind === 'parked' && parked.push(event.run as string)),
+      )
+      const outcomes = await a.queueManager.addListToRunningQueue(repo(1), [run(0), run(1)])
+      assert.deepEqual(
+        outcomes.map((outcome) => outcome.kind),
+        ['reserved', 'waiting'],
+      )
+      await lab.until('the first was parked and the second had its turn', async () => {
+        await desk.settle(API)
+        const seen = await b.explain('acme/api', run(1))
+        return seen.kind === 'reserved' || seen.kind === 'parked' || parked.includes(run(1))
+      })
+      const slot = await lab.until('the first gets another turn', async () => {
+        await desk.settle(API)
+        return (await b.explain('acme/api', run(0))).slot
+      })
+      const first = outcomes[0]
+      assert.ok(first?.kind === 'reserved')
+      assert.ok(slot.fencingToken > first.slot.fencingToken, 'a new turn is a new grant')
+      assert.equal((await first.slot.claim()).kind, 'lost', 'the lease of the first turn is over')
+    },
+  )
 
   rule('durable: asking for a parked run makes it eligible again, at its old place', async (lab) => {
     const [a, b] = await lab.managers(2)
@@ -107,36 +159,55 @@ export function durableRules(rule: Rule): void {
     assert.equal((await b.explain('acme/api', run(0))).kind, 'parked')
     const [again] = await b.queueManager.addListToRunningQueue(repo(1), [run(0)])
     assert.deepEqual(again, { kind: 'waiting', run: run(0), place: 1 })
-    assert.deepEqual((await b.getQueuedPipelineRuns('acme/api')).map((entry) => entry.run), [run(0), run(2)])
+    assert.deepEqual(
+      (await b.getQueuedPipelineRuns('acme/api')).map((entry) => entry.run),
+      [run(0), run(2)],
+    )
   })
 
-  rule('durable: removeAndTakeItemFromQueue gives the place of the ended run to the next one, and tells which', async (lab) => {
-    const [a, b] = await lab.managers(2)
-    await a.queueManager.addListToRunningQueue(repo(1), [0, 1, 2].map(run))
-    const next = await b.queueManager.removeAndTakeItemFromQueue(repo(1), run(0))
-    assert.deepEqual([next?.run, next?.phase], [run(1), 'reserved'])
-    assert.equal((await next?.claim())?.kind, 'running')
-    assert.equal(await a.queueManager.removeAndTakeItemFromQueue(repo(1), run(0)), undefined, 'it was over already')
-    await a.setRepositoryLimit(repo(2))
-    await grantedTo(a, ask(repo(2), 2, { durable: true }))
-    await a.setRepositoryLimit(repo(1))
-    await a.queueManager.addListToRunningQueue(repo(1), [run(3)])
-    assert.equal(await b.queueManager.removeAndTakeItemFromQueue(repo(1), run(1)), undefined, 'the limit is obeyed')
-    assert.equal(await isQueued(a, repo(1), run(3)), true)
-  })
+  rule(
+    'durable: removeAndTakeItemFromQueue gives the place of the ended run to the next one, and tells which',
+    async (lab) => {
+      const [a, b] = await lab.managers(2)
+      await a.queueManager.addListToRunningQueue(repo(1), [0, 1, 2].map(run))
+      const next = await b.queueManager.removeAndTakeItemFromQueue(repo(1), run(0))
+      assert.deepEqual([next?.run, next?.phase], [run(1), 'reserved'])
+      assert.equal((await next?.claim())?.kind, 'running')
+      assert.equal(
+        await a.queueManager.removeAndTakeItemFromQueue(repo(1), run(0)),
+        undefined,
+        'it was over already',
+      )
+      await a.setRepositoryLimit(repo(2))
+      await grantedTo(a, ask(repo(2), 2, { durable: true }))
+      await a.setRepositoryLimit(repo(1))
+      await a.queueManager.addListToRunningQueue(repo(1), [run(3)])
+      assert.equal(
+        await b.queueManager.removeAndTakeItemFromQueue(repo(1), run(1)),
+        undefined,
+        'the limit is obeyed',
+      )
+      assert.equal(await isQueued(a, repo(1), run(3)), true)
+    },
+  )
 
-  rule('12. removeAndTake repeated by the same command gets its first outcome, by another one already-released', async (lab) => {
-    const [desk, other] = await lab.desks(2)
-    for (const n of [0, 1, 2]) await desk.send(enqueue({ run: run(n), ticket: desk.ticket() }))
-    const finishing = finish({ run: run(0), ticket: desk.ticket() })
-    for (const sender of [desk, other, desk]) {
-      const outcome = await sender.send({ ...finishing })
-      assert.deepEqual(outcome.kind === 'finished' && outcome.successor, run(1))
-    }
-    assert.deepEqual(await other.send(finish({ run: run(0), ticket: other.ticket() })), { kind: 'already-released' })
-    assert.equal((await desk.repository(API))?.live, 1)
-    assert.equal((await desk.row(API, run(2)))?.phase, 'waiting')
-  })
+  rule(
+    '12. removeAndTake repeated by the same command gets its first outcome, by another one already-released',
+    async (lab) => {
+      const [desk, other] = await lab.desks(2)
+      for (const n of [0, 1, 2]) await desk.send(enqueue({ run: run(n), ticket: desk.ticket() }))
+      const finishing = finish({ run: run(0), ticket: desk.ticket() })
+      for (const sender of [desk, other, desk]) {
+        const outcome = await sender.send({ ...finishing })
+        assert.deepEqual(outcome.kind === 'finished' && outcome.successor, run(1))
+      }
+      assert.deepEqual(await other.send(finish({ run: run(0), ticket: other.ticket() })), {
+        kind: 'already-released',
+      })
+      assert.equal((await desk.repository(API))?.live, 1)
+      assert.equal((await desk.row(API, run(2)))?.phase, 'waiting')
+    },
+  )
 
   rule('durable: a claim of a dead holder takes nothing', async (lab) => {
     const desk = await lab.desk()
@@ -145,7 +216,9 @@ export function durableRules(rule: Rule): void {
     const reserved = await desk.send(enqueue({ run: run(0), ticket: desk.ticket() }))
     assert.ok(reserved.kind === 'granted')
     const { token } = reserved.row
-    assert.deepEqual(await desk.send(claim({ run: run(0), token, holder, ticket: desk.ticket() })), { kind: 'holder-dead' })
+    assert.deepEqual(await desk.send(claim({ run: run(0), token, holder, ticket: desk.ticket() })), {
+      kind: 'holder-dead',
+    })
     assert.equal((await desk.row(API, run(0)))?.phase, 'reserved')
   })
 }

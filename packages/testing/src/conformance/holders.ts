@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { isSlotkeeperError } from '@slotkeeper/core'
 import type { Driver, HolderId, HolderTerm } from '@slotkeeper/core/driver'
-import { acquire, API, enqueue, release } from './commands.ts'
+import { API, acquire, enqueue, release } from './commands.ts'
 import type { Desk } from './desk.ts'
 import { type Lab, run } from './lab.ts'
 import type { Rule } from './rule.ts'
@@ -39,104 +39,149 @@ export function holderRules(rule: Rule): void {
     assert.ok(opened.now <= first.now && first.now <= second.now, 'store time does not go back')
   })
 
-  rule('8. a holder that stopped beating is dead for ever: a late heartbeat fails, then and always', async (lab) => {
-    const [desk, other] = await lab.desks(2)
-    const silent = await desk.holder(lab.ttlMs)
-    const { now } = await desk.driver.read({ kind: 'repositories', after: '', first: 1 })
-    await lab.until('its time is over', async () => (await other.driver.read({ kind: 'repositories', after: '', first: 1 })).now > now + lab.ttlMs + 100)
-    await lab.until('the store says that it is dead', () => isDead(desk.driver, silent))
-    for (const driver of [desk.driver, other.driver, desk.driver]) assert.equal(await isDead(driver, silent), true)
-    await other.tidy()
-    assert.equal(await isDead(desk.driver, silent), true)
-    const asked = await desk.send(acquire({ run: run(1), ticket: desk.ticket(), holder: silent }))
-    assert.deepEqual(asked, { kind: 'holder-dead' }, 'a dead holder is granted nothing')
-    assert.equal((await desk.repository(API))?.live ?? 0, 0)
-  })
-
-  rule('8. a closed holder is dead for ever, an unknown one is dead, and closing either again does nothing', async (lab) => {
-    const [desk, other] = await lab.desks(2)
-    const holder = await desk.holder()
-    await desk.driver.closeHolder(holder)
-    for (const driver of [desk.driver, other.driver]) assert.equal(await isDead(driver, holder), true)
-    await other.driver.closeHolder(holder)
-    await other.driver.closeHolder('nobody' as HolderId)
-    assert.equal(await isDead(desk.driver, 'nobody' as HolderId), true)
-    assert.deepEqual(await desk.send(acquire({ run: run(1), ticket: desk.ticket(), holder })), { kind: 'holder-dead' })
-    assert.deepEqual(await desk.send(acquire({ run: run(2), ticket: desk.ticket(), holder: 'nobody' as HolderId, mode: 'wait' })), { kind: 'holder-dead' })
-    assert.deepEqual((await desk.read(API)).runs, [], 'nothing was granted or enqueued')
-  })
-
-  rule('8. what a dead holder had is settled by the next decision: worker slots and entries end, durable slots are orphaned', async (lab) => {
-    const [desk, other] = await lab.desks(2)
-    const [dead, alive] = [await desk.holder(), await other.holder()]
-    const proposal = { limit: 3 }
-    const ask = (name: string, more: object) => acquire({ run: run(name), ticket: desk.ticket(), holder: dead, mode: 'wait', proposal, ...more })
-    await desk.sendAll([
-      ask('worker', {}),
-      ask('durable', { durable: true }),
-      ask('kept', { holder: alive }),
-      ask('entry', {}),
-      ask('kept-entry', { holder: alive }),
-      enqueue({ run: run('listed'), ticket: desk.ticket(), proposal }),
-    ])
-    const before = await desk.row(API, run('durable'))
-    await desk.driver.closeHolder(dead)
-    await lab.until('the worker slot of the dead holder is gone', async () => {
-      await other.transact(API)
-      return (await other.row(API, run('worker')))?.phase === 'record'
-    })
-    const phases = Object.fromEntries((await other.read(API)).runs.map((row) => [row.run, row.phase]))
-    assert.deepEqual(phases, { [run('durable')]: 'orphaned', [run('kept')]: 'running', [run('kept-entry')]: 'running', [run('listed')]: 'waiting' })
-    const orphan = await other.row(API, run('durable'))
-    assert.deepEqual([orphan?.token, orphan?.number, orphan?.holder], [before?.token, before?.number, undefined])
-    assert.equal((await other.row(API, run('entry')))?.ending, 'expired')
-    assert.equal((await other.row(API, run('worker')))?.state, 'expired')
-  })
-
-  rule('8. an overdue holder is noticed in every domain where it has rows, and its slots are found by a sweep', async (lab) => {
-    const [desk, other] = await lab.desks(2)
-    const holder = await desk.holder(lab.ttlMs)
-    const domains = Array.from({ length: 8 }, (_, n) => `acme/repo-${n}` as const)
-    for (const repository of domains) {
-      const outcome = await desk.send(acquire({ repository, run: run(1), ticket: desk.ticket(), holder }))
-      // A machine that stalled here lost the holder already; the others are checked all the same.
-      if (outcome.kind === 'holder-dead') break
-    }
-    await lab.until('no slot of it is left', async () => {
+  rule(
+    '8. a holder that stopped beating is dead for ever: a late heartbeat fails, then and always',
+    async (lab) => {
+      const [desk, other] = await lab.desks(2)
+      const silent = await desk.holder(lab.ttlMs)
+      const { now } = await desk.driver.read({ kind: 'repositories', after: '', first: 1 })
+      await lab.until(
+        'its time is over',
+        async () =>
+          (await other.driver.read({ kind: 'repositories', after: '', first: 1 })).now >
+          now + lab.ttlMs + 100,
+      )
+      await lab.until('the store says that it is dead', () => isDead(desk.driver, silent))
+      for (const driver of [desk.driver, other.driver, desk.driver])
+        assert.equal(await isDead(driver, silent), true)
       await other.tidy()
-      const rows = await Promise.all(domains.map((domain) => other.row(domain, run(1))))
-      return rows.every((row) => row === undefined || row.phase === 'record')
-    })
-    await lab.until('nothing is left to sweep', async () => (await other.tidy()).length === 0)
-  })
+      assert.equal(await isDead(desk.driver, silent), true)
+      const asked = await desk.send(acquire({ run: run(1), ticket: desk.ticket(), holder: silent }))
+      assert.deepEqual(asked, { kind: 'holder-dead' }, 'a dead holder is granted nothing')
+      assert.equal((await desk.repository(API))?.live ?? 0, 0)
+    },
+  )
 
-  rule('8. sweeps claim what they find, so that not everybody does the same work, and never beyond their budget', async (lab) => {
-    const [desk, other] = await lab.desks(2)
-    const holder = await desk.holder()
-    const domains = Array.from({ length: 6 }, (_, n) => `acme/repo-${n}` as const)
-    for (const repository of domains) await desk.send(acquire({ repository, run: run(1), ticket: desk.ticket(), holder }))
-    await desk.driver.closeHolder(holder)
-    const found: string[] = []
-    await lab.until('all domains are found', async () => {
-      const sweeps = await Promise.all([desk, other].map((one) => one.again(() => one.driver.sweep(2))))
-      for (const sweep of sweeps) {
-        assert.ok(sweep.domains.length <= 2, `a sweep with a budget of 2 gave ${sweep.domains.length} domains`)
-        found.push(...sweep.domains)
+  rule(
+    '8. a closed holder is dead for ever, an unknown one is dead, and closing either again does nothing',
+    async (lab) => {
+      const [desk, other] = await lab.desks(2)
+      const holder = await desk.holder()
+      await desk.driver.closeHolder(holder)
+      for (const driver of [desk.driver, other.driver]) assert.equal(await isDead(driver, holder), true)
+      await other.driver.closeHolder(holder)
+      await other.driver.closeHolder('nobody' as HolderId)
+      assert.equal(await isDead(desk.driver, 'nobody' as HolderId), true)
+      assert.deepEqual(await desk.send(acquire({ run: run(1), ticket: desk.ticket(), holder })), {
+        kind: 'holder-dead',
+      })
+      assert.deepEqual(
+        await desk.send(
+          acquire({ run: run(2), ticket: desk.ticket(), holder: 'nobody' as HolderId, mode: 'wait' }),
+        ),
+        { kind: 'holder-dead' },
+      )
+      assert.deepEqual((await desk.read(API)).runs, [], 'nothing was granted or enqueued')
+    },
+  )
+
+  rule(
+    '8. what a dead holder had is settled by the next decision: worker slots and entries end, durable slots are orphaned',
+    async (lab) => {
+      const [desk, other] = await lab.desks(2)
+      const [dead, alive] = [await desk.holder(), await other.holder()]
+      const proposal = { limit: 3 }
+      const ask = (name: string, more: object) =>
+        acquire({ run: run(name), ticket: desk.ticket(), holder: dead, mode: 'wait', proposal, ...more })
+      await desk.sendAll([
+        ask('worker', {}),
+        ask('durable', { durable: true }),
+        ask('kept', { holder: alive }),
+        ask('entry', {}),
+        ask('kept-entry', { holder: alive }),
+        enqueue({ run: run('listed'), ticket: desk.ticket(), proposal }),
+      ])
+      const before = await desk.row(API, run('durable'))
+      await desk.driver.closeHolder(dead)
+      await lab.until('the worker slot of the dead holder is gone', async () => {
+        await other.transact(API)
+        return (await other.row(API, run('worker')))?.phase === 'record'
+      })
+      const phases = Object.fromEntries((await other.read(API)).runs.map((row) => [row.run, row.phase]))
+      assert.deepEqual(phases, {
+        [run('durable')]: 'orphaned',
+        [run('kept')]: 'running',
+        [run('kept-entry')]: 'running',
+        [run('listed')]: 'waiting',
+      })
+      const orphan = await other.row(API, run('durable'))
+      assert.deepEqual(
+        [orphan?.token, orphan?.number, orphan?.holder],
+        [before?.token, before?.number, undefined],
+      )
+      assert.equal((await other.row(API, run('entry')))?.ending, 'expired')
+      assert.equal((await other.row(API, run('worker')))?.state, 'expired')
+    },
+  )
+
+  rule(
+    '8. an overdue holder is noticed in every domain where it has rows, and its slots are found by a sweep',
+    async (lab) => {
+      const [desk, other] = await lab.desks(2)
+      const holder = await desk.holder(lab.ttlMs)
+      const domains = Array.from({ length: 8 }, (_, n) => `acme/repo-${n}` as const)
+      for (const repository of domains) {
+        const outcome = await desk.send(acquire({ repository, run: run(1), ticket: desk.ticket(), holder }))
+        // A machine that stalled here lost the holder already; the others are checked all the same.
+        if (outcome.kind === 'holder-dead') break
       }
-      return new Set(found).size === domains.length
-    })
-    assert.equal(found.length, domains.length, `each domain is claimed once, by one of them: ${found}`)
-    for (const domain of found) await other.settle(domain)
-    for (const domain of domains) assert.equal((await desk.row(domain, run(1)))?.phase, 'record')
-  })
+      await lab.until('no slot of it is left', async () => {
+        await other.tidy()
+        const rows = await Promise.all(domains.map((domain) => other.row(domain, run(1))))
+        return rows.every((row) => row === undefined || row.phase === 'record')
+      })
+      await lab.until('nothing is left to sweep', async () => (await other.tidy()).length === 0)
+    },
+  )
+
+  rule(
+    '8. sweeps claim what they find, so that not everybody does the same work, and never beyond their budget',
+    async (lab) => {
+      const [desk, other] = await lab.desks(2)
+      const holder = await desk.holder()
+      const domains = Array.from({ length: 6 }, (_, n) => `acme/repo-${n}` as const)
+      for (const repository of domains)
+        await desk.send(acquire({ repository, run: run(1), ticket: desk.ticket(), holder }))
+      await desk.driver.closeHolder(holder)
+      const found: string[] = []
+      await lab.until('all domains are found', async () => {
+        const sweeps = await Promise.all([desk, other].map((one) => one.again(() => one.driver.sweep(2))))
+        for (const sweep of sweeps) {
+          assert.ok(
+            sweep.domains.length <= 2,
+            `a sweep with a budget of 2 gave ${sweep.domains.length} domains`,
+          )
+          found.push(...sweep.domains)
+        }
+        return new Set(found).size === domains.length
+      })
+      assert.equal(found.length, domains.length, `each domain is claimed once, by one of them: ${found}`)
+      for (const domain of found) await other.settle(domain)
+      for (const domain of domains) assert.equal((await desk.row(domain, run(1)))?.phase, 'record')
+    },
+  )
 
   rule('8. what a sweeper claimed and then died over is found again', async (lab) => {
     const [desk, other] = await lab.desks(2)
     const holder = await desk.holder()
     await desk.send(acquire({ run: run(1), ticket: desk.ticket(), holder }))
     await desk.driver.closeHolder(holder)
-    await lab.until('the first one claims it', async () => (await desk.again(() => desk.driver.sweep(8))).domains.includes(API))
-    await lab.until('another one gets it after a while', async () => (await other.again(() => other.driver.sweep(8))).domains.includes(API))
+    await lab.until('the first one claims it', async () =>
+      (await desk.again(() => desk.driver.sweep(8))).domains.includes(API),
+    )
+    await lab.until('another one gets it after a while', async () =>
+      (await other.again(() => other.driver.sweep(8))).domains.includes(API),
+    )
   })
 
   rule('8. a domain that a sweep named shows what is overdue', async (lab) => {
@@ -144,7 +189,9 @@ export function holderRules(rule: Rule): void {
     const holder = await desk.holder(lab.ttlMs)
     const outcome = await desk.send(acquire({ run: run(1), ticket: desk.ticket(), holder }))
     assert.equal(outcome.kind, 'granted')
-    await lab.until('a sweep names the domain', async () => (await desk.again(() => desk.driver.sweep(8))).domains.includes(API))
+    await lab.until('a sweep names the domain', async () =>
+      (await desk.again(() => desk.driver.sweep(8))).domains.includes(API),
+    )
     await desk.transact(API)
     assert.equal((await desk.row(API, run(1)))?.phase, 'record', 'one decision after the sweep is enough')
   })
@@ -158,7 +205,11 @@ export function holderRules(rule: Rule): void {
     const taking = release({ run: run(1), token: granted.row.token, ticket: other.ticket(), force })
     assert.equal((await other.transact(API, [taking], by)).decision?.decided, 1)
     assert.equal(taking.outcome?.kind, 'released')
-    const epochs = await Promise.all([loser, bystander, by].map(async (holder) => (await desk.again(() => desk.driver.heartbeat(holder))).epoch))
+    const epochs = await Promise.all(
+      [loser, bystander, by].map(
+        async (holder) => (await desk.again(() => desk.driver.heartbeat(holder))).epoch,
+      ),
+    )
     assert.deepEqual(epochs, [1, 0, 0])
   })
 }
@@ -175,8 +226,15 @@ async function keepsWhileBeating(lab: Lab, desk: Desk, other: Desk): Promise<voi
   while (taken.kind === 'granted' && (term.now < since + 3 * ttlMs || beats < 3)) {
     await other.tidy()
     await other.transact(API)
-    const { now, runs } = await other.again(() => other.driver.read({ kind: 'runs', runs: [{ repository: API, run: name }] }))
-    if (now < term.now + ttlMs) assert.equal(runs[0]?.phase, 'running', `taken at ${now}, the holder was good until ${term.now + ttlMs}`)
+    const { now, runs } = await other.again(() =>
+      other.driver.read({ kind: 'runs', runs: [{ repository: API, run: name }] }),
+    )
+    if (now < term.now + ttlMs)
+      assert.equal(
+        runs[0]?.phase,
+        'running',
+        `taken at ${now}, the holder was good until ${term.now + ttlMs}`,
+      )
     const asked = performance.now()
     try {
       term = await desk.again(() => desk.driver.heartbeat(holder))

@@ -40,7 +40,7 @@ export class Lab {
   readonly #drivers: Driver[] = []
   readonly #faulty: FaultyDriver[] = []
   readonly #managers: Manager[] = []
-  readonly #undo: (() => void)[] = []
+  readonly #undo: (() => void | Promise<void>)[] = []
 
   private constructor(place: Place, first: Driver) {
     this.#place = place
@@ -114,16 +114,29 @@ export class Lab {
     return this.faulty({ holderTtlMs: this.ttlMs, ...options })
   }
 
-  /** A Manager who notices the deaths of others soon, because it looks often; it is alive throughout, or opens another holder. */
+  /** A Manager, and somebody beside it who has everything settled that is due, as often as he can. */
   async witness(options: Omit<ManagerOptions, 'driver'> = {}): Promise<Manager> {
-    const manager = await this.manager({ holderTtlMs: this.ttlMs, ...options })
-    // Whoever waits for something, looks.
-    this.later(manager.queueManager.setupWatcher('conformance/witness', () => {}))
+    const [manager, desk] = [await this.manager(options), await this.desk()]
+    const controller = new AbortController()
+    const settling = (async () => {
+      while (!controller.signal.aborted) {
+        await desk.tidy()
+        const { repositories } = await desk.again(() =>
+          desk.driver.read({ kind: 'repositories', after: '', first: 16 }),
+        )
+        for (const row of repositories) await desk.settle(row.domain)
+        await sleep(20, undefined, { signal: controller.signal }).catch(() => {})
+      }
+    })()
+    this.later(async () => {
+      controller.abort()
+      await settling
+    })
     return manager
   }
 
   /** To be undone when the test is over. */
-  later(undo: () => void): void {
+  later(undo: () => void | Promise<void>): void {
     this.#undo.push(undo)
   }
 
@@ -143,7 +156,10 @@ export class Lab {
   }
 
   /** Waits for slots, one after the other, so that their order in the queue is certain. */
-  async queue(manager: Manager, requests: readonly SlotRequest[]): Promise<Waiting[]> {
+  async queue<const R extends readonly SlotRequest[]>(
+    manager: Manager,
+    requests: R,
+  ): Promise<{ -readonly [K in keyof R]: Waiting }> {
     const waitings: Waiting[] = []
     for (const request of requests) {
       const waiting = this.wait(manager, request)
@@ -153,7 +169,7 @@ export class Lab {
         return waiting.slot !== undefined || (await isQueued(manager, request.repository, request.run))
       })
     }
-    return waitings
+    return waitings as { -readonly [K in keyof R]: Waiting }
   }
 
   /** Asks again and again until there is an answer that is neither `false` nor `undefined`. */
@@ -186,7 +202,7 @@ export class Lab {
   }
 
   async #close(): Promise<void> {
-    for (const undo of this.#undo) undo()
+    for (const undo of this.#undo) await undo()
     for (const driver of this.#faulty) driver.end()
     const closed = await Promise.allSettled([
       ...this.#managers.map((manager) => this.settles('a Manager closes', manager.close())),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { isSlotkeeperError, Manager } from '@slotkeeper/core'
 import type { HolderId } from '@slotkeeper/core/driver'
-import { acquire, API, enqueue } from './commands.ts'
+import { API, acquire, enqueue } from './commands.ts'
 import { batchOf } from './desk.ts'
 import { ask, grantedTo, repo, run } from './lab.ts'
 import type { Rule } from './rule.ts'
@@ -12,7 +12,10 @@ export function lifecycleRules(rule: Rule): void {
     assert.ok(typeof name === 'string' && name !== '')
     assert.ok(['process', 'host', 'network'].includes(manifest.scope))
     assert.ok(['push', 'poll'].includes(manifest.wakes))
-    assert.ok(manifest.minimumTtlMs >= 1 && manifest.minimumTtlMs <= 30_000, 'the default TTL of 30 s must be possible')
+    assert.ok(
+      manifest.minimumTtlMs >= 1 && manifest.minimumTtlMs <= 30_000,
+      'the default TTL of 30 s must be possible',
+    )
     assert.ok(Number.isInteger(manifest.budget) && manifest.budget >= 16)
     assert.ok(manifest.backstopMs > 0)
     assert.ok(manifest.wakes === 'push' || manifest.backstopMs <= 60_000, 'who is not told has to look')
@@ -30,8 +33,12 @@ export function lifecycleRules(rule: Rule): void {
 
   rule('driver: check opens what migrate made; it makes nothing itself', async (lab) => {
     const early = await lab.driver()
-    const refusal = await (async () => early.open({ schema: 'check' }))().then(() => undefined, (error: unknown) => error)
-    if (lab.manifest.scope !== 'process') assert.ok(isSlotkeeperError(refusal, 'SLOTKEEPER_SCHEMA_MISSING'), String(refusal))
+    const refusal = await (async () => early.open({ schema: 'check' }))().then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    if (lab.manifest.scope !== 'process')
+      assert.ok(isSlotkeeperError(refusal, 'SLOTKEEPER_SCHEMA_MISSING'), String(refusal))
     const a = await lab.manager()
     await grantedTo(a, ask(repo(1), 1))
     const b = await lab.manager({ schema: 'check' })
@@ -41,16 +48,25 @@ export function lifecycleRules(rule: Rule): void {
   rule('driver: what was committed is there after every driver was closed', async (lab) => {
     const first = await lab.desk()
     const holder = await first.holder()
-    const granted = await first.send(acquire({ run: run(1), ticket: first.ticket(), holder, proposal: { limit: 1 } }))
+    const granted = await first.send(
+      acquire({ run: run(1), ticket: first.ticket(), holder, proposal: { limit: 1 } }),
+    )
     await first.send(enqueue({ run: run(2), ticket: first.ticket(), proposal: { limit: 1 } }))
     const before = await first.read(API)
     await first.driver.close()
     const second = await lab.desk()
     const after = await second.read(API)
-    assert.deepEqual(after.runs.map((row) => [row.run, row.phase, row.token]), before.runs.map((row) => [row.run, row.phase, row.token]))
+    assert.deepEqual(
+      after.runs.map((row) => [row.run, row.phase, row.token]),
+      before.runs.map((row) => [row.run, row.phase, row.token]),
+    )
     assert.ok(after.now >= before.now)
     assert.ok(granted.kind === 'granted')
-    assert.equal((await second.send(acquire({ run: run(3), ticket: second.ticket(), holder: await second.holder() }))).kind, 'refused')
+    assert.equal(
+      (await second.send(acquire({ run: run(3), ticket: second.ticket(), holder: await second.holder() })))
+        .kind,
+      'refused',
+    )
   })
 
   rule('driver: closing twice does nothing; a call after it fails with a coded error', async (lab) => {
@@ -85,7 +101,11 @@ export function lifecycleRules(rule: Rule): void {
     const desk = await lab.desk()
     const holder = await desk.holder()
     const calls = Array.from({ length: 20 }, (_, n) => [
-      (async () => desk.driver.transact([batchOf(API, [acquire({ run: run(n), ticket: desk.ticket(), holder })])], desk.decide))(),
+      (async () =>
+        desk.driver.transact(
+          [batchOf(API, [acquire({ run: run(n), ticket: desk.ticket(), holder })])],
+          desk.decide,
+        ))(),
       (async () => desk.driver.read({ kind: 'holder', holder }))(),
       (async () => desk.driver.heartbeat(holder))(),
     ]).flat()
@@ -121,7 +141,10 @@ export function lifecycleRules(rule: Rule): void {
     for (const call of calls) {
       const controller = new AbortController()
       controller.abort(new Error('aborted'))
-      await lab.settles('an aborted call settles', Promise.allSettled([(async () => call(controller.signal))()]))
+      await lab.settles(
+        'an aborted call settles',
+        Promise.allSettled([(async () => call(controller.signal))()]),
+      )
     }
   })
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { acquire, API, enqueue } from './commands.ts'
+import { API, acquire, enqueue } from './commands.ts'
 import { batchOf } from './desk.ts'
 import { ask, grantedTo, repo, run } from './lab.ts'
 import type { Rule } from './rule.ts'
@@ -11,18 +11,21 @@ export function lostAnswerRules(rule: Rule): void {
     // Long enough for a second try after a first that hangs until its time is over.
     const patient = { timeoutMs: 5000 }
 
-    rule(`12. an acquire whose answer ${how} is found out by asking again: granted once, never twice`, async (lab) => {
-      const { manager, faults } = await lab.faulty(options)
-      const b = await lab.manager()
-      await manager.health()
-      faults.loseAnswers({ calls: ['transact'], times: 1, silently })
-      const outcome = await manager.acquireSlot(ask(repo(1), 1, patient))
-      assert.equal(outcome.kind, 'granted')
-      faults.loseAnswers({ calls: ['openHolder'], times: 1, silently })
-      const [slot] = await b.getRunningPipelineRuns('acme/api')
-      assert.ok(outcome.kind === 'granted' && slot?.leaseId === outcome.slot.leaseId)
-      assert.equal((await b.getCurrentSlots('acme/api')).running, 1)
-    })
+    rule(
+      `12. an acquire whose answer ${how} is found out by asking again: granted once, never twice`,
+      async (lab) => {
+        const { manager, faults } = await lab.faulty(options)
+        const b = await lab.manager()
+        await manager.health()
+        faults.loseAnswers({ calls: ['transact'], times: 1, silently })
+        const outcome = await manager.acquireSlot(ask(repo(1), 1, patient))
+        assert.equal(outcome.kind, 'granted')
+        faults.loseAnswers({ calls: ['openHolder'], times: 1, silently })
+        const [slot] = await b.getRunningPipelineRuns('acme/api')
+        assert.ok(outcome.kind === 'granted' && slot?.leaseId === outcome.slot.leaseId)
+        assert.equal((await b.getCurrentSlots('acme/api')).running, 1)
+      },
+    )
 
     rule(`12. a wait whose answer ${how} goes on, and is granted in its turn`, async (lab) => {
       const { manager, faults } = await lab.faulty(options, { manifest: { backstopMs: 100 } })
@@ -31,45 +34,61 @@ export function lostAnswerRules(rule: Rule): void {
       await grantedTo(manager, ask(repo(1, 'other'), 'other'))
       faults.loseAnswers({ calls: ['transact'], times: 1, silently })
       const waiting = lab.wait(manager, ask(repo(1), 1))
-      await lab.until('it waits in the store', async () => (await b.getCurrentSlots('acme/api')).waiting === 1)
+      await lab.until(
+        'it waits in the store',
+        async () => (await b.getCurrentSlots('acme/api')).waiting === 1,
+      )
       await slot.release()
       // A caller may be told that its call timed out; then nothing of it may be left.
       await lab.until('it is granted, or told that it failed and withdrawn', async () => {
         const { running } = await b.getCurrentSlots('acme/api')
         return waiting.slot !== undefined ? running === 1 : waiting.error !== undefined && running === 0
       })
-      if (waiting.error !== undefined) assert.equal((waiting.error as { retryable?: boolean }).retryable, true)
+      if (waiting.error !== undefined)
+        assert.equal((waiting.error as { retryable?: boolean }).retryable, true)
     })
 
-    rule(`12. a release whose answer ${how} is found out by asking again: freed once, the next is granted once`, async (lab) => {
-      const { manager, faults } = await lab.faulty(options)
-      const b = await lab.manager()
-      const slot = await grantedTo(manager, ask(repo(1), 'first'))
-      const waiting = await lab.queue(b, [ask(repo(1), 1), ask(repo(1), 2)])
-      faults.loseAnswers({ calls: ['transact'], times: 1, silently })
-      assert.deepEqual(await slot.release(patient), { kind: 'released', promoted: [run(1)] })
-      await lab.settles('the next is granted', waiting[0]?.promise as Promise<unknown>)
-      assert.deepEqual((await b.getQueuedPipelineRuns('acme/api')).map((entry) => entry.run), [run(2)])
-    })
+    rule(
+      `12. a release whose answer ${how} is found out by asking again: freed once, the next is granted once`,
+      async (lab) => {
+        const { manager, faults } = await lab.faulty(options)
+        const b = await lab.manager()
+        const slot = await grantedTo(manager, ask(repo(1), 'first'))
+        const waiting = await lab.queue(b, [ask(repo(1), 1), ask(repo(1), 2)])
+        faults.loseAnswers({ calls: ['transact'], times: 1, silently })
+        assert.deepEqual(await slot.release(patient), { kind: 'released', promoted: [run(1)] })
+        await lab.settles('the next is granted', waiting[0]?.promise as Promise<unknown>)
+        assert.deepEqual(
+          (await b.getQueuedPipelineRuns('acme/api')).map((entry) => entry.run),
+          [run(2)],
+        )
+      },
+    )
 
-    rule(`12. a claim, an enqueue and a removeAndTake whose answers ${silently ? 'never come' : 'are errors'} have one effect`, async (lab) => {
-      const { manager, faults } = await lab.faulty(options)
-      const b = await lab.manager()
-      await manager.health()
-      const lose = () => faults.loseAnswers({ calls: ['transact'], times: 1, silently })
-      lose()
-      const listed = await manager.queueManager.addListToRunningQueue(repo(1), [0, 1, 2].map(run), patient)
-      assert.deepEqual(listed.map((outcome) => outcome.kind), ['reserved', 'waiting', 'waiting'])
-      lose()
-      assert.ok(listed[0]?.kind === 'reserved')
-      assert.equal((await listed[0].slot.claim(patient)).kind, 'running')
-      assert.equal(listed[0].slot.isHeld, true)
-      lose()
-      const next = await manager.queueManager.removeAndTakeItemFromQueue(repo(1), run(0), patient)
-      assert.equal(next?.run, run(1))
-      const { running, reserved, waiting } = await b.getCurrentSlots('acme/api')
-      assert.deepEqual({ running, reserved, waiting }, { running: 0, reserved: 1, waiting: 1 })
-    })
+    rule(
+      `12. a claim, an enqueue and a removeAndTake whose answers ${silently ? 'never come' : 'are errors'} have one effect`,
+      async (lab) => {
+        const { manager, faults } = await lab.faulty(options)
+        const b = await lab.manager()
+        await manager.health()
+        const lose = () => faults.loseAnswers({ calls: ['transact'], times: 1, silently })
+        lose()
+        const listed = await manager.queueManager.addListToRunningQueue(repo(1), [0, 1, 2].map(run), patient)
+        assert.deepEqual(
+          listed.map((outcome) => outcome.kind),
+          ['reserved', 'waiting', 'waiting'],
+        )
+        lose()
+        assert.ok(listed[0]?.kind === 'reserved')
+        assert.equal((await listed[0].slot.claim(patient)).kind, 'running')
+        assert.equal(listed[0].slot.isHeld, true)
+        lose()
+        const next = await manager.queueManager.removeAndTakeItemFromQueue(repo(1), run(0), patient)
+        assert.equal(next?.run, run(1))
+        const { running, reserved, waiting } = await b.getCurrentSlots('acme/api')
+        assert.deepEqual({ running, reserved, waiting }, { running: 0, reserved: 1, waiting: 1 })
+      },
+    )
   }
 
   rule('12. what is delivered a second time, late and in another order, changes nothing', async (lab) => {
@@ -80,7 +99,7 @@ export function lostAnswerRules(rule: Rule): void {
     const [waiting] = await lab.queue(manager, [ask(repo(1), 1)])
     await manager.queueManager.addListToRunningQueue(repo(1), [run(2), run(3)])
     await first.release()
-    const second = await lab.settles('the next is granted', waiting?.promise as Promise<typeof first>)
+    const second = await lab.settles('the next is granted', waiting.promise)
     await manager.queueManager.removeAndTakeItemFromQueue(repo(1), run(2))
     await second.release()
     const before = await desk.read(API)
@@ -91,7 +110,11 @@ export function lostAnswerRules(rule: Rule): void {
         after.runs.map(({ run: name, phase, token, sequence }) => ({ name, phase, token, sequence })),
         before.runs.map(({ run: name, phase, token, sequence }) => ({ name, phase, token, sequence })),
       )
-      assert.equal(after.repositories[0]?.lastToken, before.repositories[0]?.lastToken, 'no token was used up')
+      assert.equal(
+        after.repositories[0]?.lastToken,
+        before.repositories[0]?.lastToken,
+        'no token was used up',
+      )
     }
   })
 
@@ -114,7 +137,12 @@ export function lostAnswerRules(rule: Rule): void {
     const desk = await lab.desk()
     const holder = await desk.holder()
     for (const early of [true, false]) {
-      const asked = acquire({ run: run(String(early)), ticket: desk.ticket(), holder, proposal: { limit: 2 } })
+      const asked = acquire({
+        run: run(String(early)),
+        ticket: desk.ticket(),
+        holder,
+        proposal: { limit: 2 },
+      })
       const controller = new AbortController()
       if (early) controller.abort(new Error('aborted'))
       const batch = batchOf(API, [{ ...asked }])

@@ -1,27 +1,42 @@
 import assert from 'node:assert/strict'
 import type { RepositoryKey, RepositoryRow, RunRow } from '@slotkeeper/core/driver'
-import { acquire, API, claim, enqueue, limit, release, repositoryState, requeue, runState } from './commands.ts'
+import {
+  API,
+  acquire,
+  claim,
+  enqueue,
+  limit,
+  release,
+  repositoryState,
+  requeue,
+  runState,
+} from './commands.ts'
 import { run } from './lab.ts'
 import type { Rule } from './rule.ts'
 
 export function readRules(rule: Rule): void {
-  rule('reads: by run and by holder they show every commit that was answered before, whoever made it', async (lab) => {
-    const [desk, other, third] = await lab.desks(3)
-    const holder = await desk.holder()
-    for (let n = 0; n < 15; n++) {
-      const outcome = await desk.send(acquire({ run: run(n), ticket: desk.ticket(), holder, proposal: { limit: 0 } }))
-      assert.ok(outcome.kind === 'granted')
-      for (const reader of [other, third]) {
-        assert.equal((await reader.row(API, run(n)))?.token, outcome.row.token)
-        const { runs } = await reader.again(() => reader.driver.read({ kind: 'holder', holder }))
-        assert.ok(runs.some((row) => row.run === run(n)))
+  rule(
+    'reads: by run and by holder they show every commit that was answered before, whoever made it',
+    async (lab) => {
+      const [desk, other, third] = await lab.desks(3)
+      const holder = await desk.holder()
+      for (let n = 0; n < 15; n++) {
+        const outcome = await desk.send(
+          acquire({ run: run(n), ticket: desk.ticket(), holder, proposal: { limit: 0 } }),
+        )
+        assert.ok(outcome.kind === 'granted')
+        for (const reader of [other, third]) {
+          assert.equal((await reader.row(API, run(n)))?.token, outcome.row.token)
+          const { runs } = await reader.again(() => reader.driver.read({ kind: 'holder', holder }))
+          assert.ok(runs.some((row) => row.run === run(n)))
+        }
+        if (n % 2 === 0) continue
+        await other.send(release({ run: run(n), token: outcome.row.token, ticket: other.ticket() }))
+        const { runs } = await desk.again(() => desk.driver.read({ kind: 'holder', holder }))
+        assert.ok(!runs.some((row) => row.run === run(n)), 'a released slot is not of the holder')
       }
-      if (n % 2 === 0) continue
-      await other.send(release({ run: run(n), token: outcome.row.token, ticket: other.ticket() }))
-      const { runs } = await desk.again(() => desk.driver.read({ kind: 'holder', holder }))
-      assert.ok(!runs.some((row) => row.run === run(n)), 'a released slot is not of the holder')
-    }
-  })
+    },
+  )
 
   rule('reads: rows are stored exactly as they were decided, in every phase', async (lab) => {
     const [desk, other] = await lab.desks(2)
@@ -42,11 +57,43 @@ export function readRules(rule: Rule): void {
     }
     const meta = { 'key with "quotes"': 'välue', __proto__: 'x', empty: '' }
     const asks = {
-      full: acquire({ run: run('full'), ticket: desk.ticket(), holder, mode: 'wait', durable: true, priority: -(2 ** 31), maxHoldMs: 2 ** 31 - 1, runUid: 'uid', meta, claimTimeoutMs: 1234, leaseTtlMs: 2 ** 31 - 1, proposal: { limit: 3, uid: 'r', generation: 7 } }),
-      bare: acquire({ run: run('bare'), ticket: desk.ticket(), holder, proposal: { limit: 3, uid: 'r', generation: 7 } }),
-      reserved: enqueue({ run: run('reserved'), ticket: desk.ticket(), priority: 2 ** 31 - 1, proposal: { limit: 3, uid: 'r', generation: 7 } }),
-      waiting: enqueue({ run: run('waiting'), ticket: desk.ticket(), proposal: { limit: 3, uid: 'r', generation: 7 } }),
-      parked: enqueue({ run: run('parked'), ticket: desk.ticket(), priority: 1, proposal: { limit: 3, uid: 'r', generation: 7 } }),
+      full: acquire({
+        run: run('full'),
+        ticket: desk.ticket(),
+        holder,
+        mode: 'wait',
+        durable: true,
+        priority: -(2 ** 31),
+        maxHoldMs: 2 ** 31 - 1,
+        runUid: 'uid',
+        meta,
+        claimTimeoutMs: 1234,
+        leaseTtlMs: 2 ** 31 - 1,
+        proposal: { limit: 3, uid: 'r', generation: 7 },
+      }),
+      bare: acquire({
+        run: run('bare'),
+        ticket: desk.ticket(),
+        holder,
+        proposal: { limit: 3, uid: 'r', generation: 7 },
+      }),
+      reserved: enqueue({
+        run: run('reserved'),
+        ticket: desk.ticket(),
+        priority: 2 ** 31 - 1,
+        proposal: { limit: 3, uid: 'r', generation: 7 },
+      }),
+      waiting: enqueue({
+        run: run('waiting'),
+        ticket: desk.ticket(),
+        proposal: { limit: 3, uid: 'r', generation: 7 },
+      }),
+      parked: enqueue({
+        run: run('parked'),
+        ticket: desk.ticket(),
+        priority: 1,
+        proposal: { limit: 3, uid: 'r', generation: 7 },
+      }),
     }
     for (const command of Object.values(asks)) await desk.send(command)
     await desk.send(runState({ run: run('noted'), ticket: desk.ticket(), state: 'started', runUid: 'other' }))
@@ -54,61 +101,123 @@ export function readRules(rule: Rule): void {
     await desk.send(release({ run: run('bare'), token, ticket: desk.ticket(), state: 'cancelled' }))
     const parked = decided.get(run('parked'))
     assert.equal(parked?.phase, 'reserved')
-    await desk.send(requeue({ run: run('parked'), token: parked?.token as number, delayMs: 3_600_000, ticket: desk.ticket() }))
-    await desk.send(claim({ run: run('reserved'), token: decided.get(run('reserved'))?.token as number, ticket: desk.ticket(), holder }))
+    await desk.send(
+      requeue({
+        run: run('parked'),
+        token: parked?.token as number,
+        delayMs: 3_600_000,
+        ticket: desk.ticket(),
+      }),
+    )
+    await desk.send(
+      claim({
+        run: run('reserved'),
+        token: decided.get(run('reserved'))?.token as number,
+        ticket: desk.ticket(),
+        holder,
+      }),
+    )
     await desk.send(limit({ ticket: desk.ticket(), source: 'global', proposal: { limit: 9 } }))
     await desk.send(repositoryState({ ticket: desk.ticket(), state: 'draining' }))
-    for (const [name, row] of decided) assert.deepEqual(plain((await other.row(API, name as RunRow['run'])) as RunRow), row, name)
+    for (const [name, row] of decided)
+      assert.deepEqual(plain((await other.row(API, name as RunRow['run'])) as RunRow), row, name)
     assert.deepEqual(plain((await other.repository(API)) as RepositoryRow), record)
     const phases = [...decided.values()].map((row) => row.phase)
-    assert.deepEqual(new Set(phases), new Set(['running', 'waiting', 'record', ...(phases.includes('reserved') ? ['reserved'] : [])]))
+    assert.deepEqual(
+      new Set(phases),
+      new Set(['running', 'waiting', 'record', ...(phases.includes('reserved') ? ['reserved'] : [])]),
+    )
   })
 
-  rule('reads: a repository shows its slots, its entries in order with parked ones among them, a named run and its place', async (lab) => {
-    const [desk, other] = await lab.desks(2)
-    const first = await desk.send(enqueue({ run: run('first'), ticket: desk.ticket(), proposal: { limit: 2 } }))
-    assert.ok(first.kind === 'granted')
-    await desk.send(enqueue({ run: run('second'), ticket: desk.ticket(), proposal: { limit: 2 } }))
-    for (const [n, priority] of [0, 5, 0, -5, 5].entries()) await desk.send(enqueue({ run: run(n), priority, ticket: desk.ticket(), proposal: { limit: 2 } }))
-    await desk.send(repositoryState({ ticket: desk.ticket(), state: 'paused' }))
-    await desk.send(requeue({ run: run('first'), token: first.row.token, delayMs: 3_600_000, ticket: desk.ticket() }))
-    const read = (slots: number, waiting: number, named?: string) =>
-      other.again(() => other.driver.read({ kind: 'repository', repository: API, slots, waiting, run: named === undefined ? undefined : run(named) }))
-    const names = (rows: readonly RunRow[], phase: string) => rows.filter((row) => row.phase === phase).map((row) => row.run)
-    const all = await read(100, 100)
-    assert.deepEqual(names(all.runs, 'reserved'), [run('second')])
-    assert.deepEqual(names(all.runs, 'waiting'), [1, 4, 'first', 0, 2, 3].map(run))
-    assert.deepEqual([all.repositories[0]?.waiting, all.repositories[0]?.parked], [6, 1])
-    const some = await read(0, 2, '3')
-    assert.deepEqual(names(some.runs, 'waiting').sort(), [1, 4, 3].map(run).sort())
-    assert.deepEqual(names(some.runs, 'reserved'), [])
-    assert.equal(some.place, 5, 'parked ones do not count')
-    const none = await read(0, 0)
-    assert.deepEqual([none.runs.length, none.repositories.length, none.place], [0, 1, undefined])
-    assert.deepEqual((await read(5, 5, 'unheard-of')).place, undefined)
-    const missing = await other.read('acme/unheard-of')
-    assert.deepEqual([missing.repositories, missing.runs], [[], []])
-  })
+  rule(
+    'reads: a repository shows its slots, its entries in order with parked ones among them, a named run and its place',
+    async (lab) => {
+      const [desk, other] = await lab.desks(2)
+      const first = await desk.send(
+        enqueue({ run: run('first'), ticket: desk.ticket(), proposal: { limit: 2 } }),
+      )
+      assert.ok(first.kind === 'granted')
+      await desk.send(enqueue({ run: run('second'), ticket: desk.ticket(), proposal: { limit: 2 } }))
+      for (const [n, priority] of [0, 5, 0, -5, 5].entries())
+        await desk.send(enqueue({ run: run(n), priority, ticket: desk.ticket(), proposal: { limit: 2 } }))
+      await desk.send(repositoryState({ ticket: desk.ticket(), state: 'paused' }))
+      await desk.send(
+        requeue({ run: run('first'), token: first.row.token, delayMs: 3_600_000, ticket: desk.ticket() }),
+      )
+      const read = (slots: number, waiting: number, named?: string) =>
+        other.again(() =>
+          other.driver.read({
+            kind: 'repository',
+            repository: API,
+            slots,
+            waiting,
+            run: named === undefined ? undefined : run(named),
+          }),
+        )
+      const names = (rows: readonly RunRow[], phase: string) =>
+        rows.filter((row) => row.phase === phase).map((row) => row.run)
+      const all = await read(100, 100)
+      assert.deepEqual(names(all.runs, 'reserved'), [run('second')])
+      assert.deepEqual(names(all.runs, 'waiting'), [1, 4, 'first', 0, 2, 3].map(run))
+      assert.deepEqual([all.repositories[0]?.waiting, all.repositories[0]?.parked], [6, 1])
+      const some = await read(0, 2, '3')
+      assert.deepEqual(names(some.runs, 'waiting').sort(), [1, 4, 3].map(run).sort())
+      assert.deepEqual(names(some.runs, 'reserved'), [])
+      assert.equal(some.place, 5, 'parked ones do not count')
+      const none = await read(0, 0)
+      assert.deepEqual([none.runs.length, none.repositories.length, none.place], [0, 1, undefined])
+      assert.deepEqual((await read(5, 5, 'unheard-of')).place, undefined)
+      const missing = await other.read('acme/unheard-of')
+      assert.deepEqual([missing.repositories, missing.runs], [[], []])
+    },
+  )
 
-  rule('reads: by holder they show what runs or waits for it, with the holder, and nothing else', async (lab) => {
-    const [desk, other] = await lab.desks(2)
-    const [mine, theirs] = [await desk.holder(), await other.holder()]
-    for (const [n, holder] of [mine, theirs, mine, theirs].entries())
-      for (const repository of ['acme/a', 'acme/b'] as RepositoryKey[])
-        await desk.send(acquire({ repository, run: run(n), ticket: desk.ticket(), holder, mode: 'wait', proposal: { limit: 2 } }))
-    await desk.send(enqueue({ repository: 'acme/a', run: run('listed'), ticket: desk.ticket(), proposal: { limit: 2 } }))
-    const { runs, holders, now } = await other.again(() => other.driver.read({ kind: 'holder', holder: mine }))
-    const told = runs.map((row) => `${row.repository} ${row.run} ${row.phase}`).sort()
-    assert.deepEqual(told, ['acme/a acme/run-0 running', 'acme/a acme/run-2 waiting', 'acme/b acme/run-0 running', 'acme/b acme/run-2 waiting'])
-    assert.deepEqual(holders.map((row) => [row.holder, row.dead, row.epoch, row.expiresAt > now]), [[mine, false, 0, true]])
-  })
+  rule(
+    'reads: by holder they show what runs or waits for it, with the holder, and nothing else',
+    async (lab) => {
+      const [desk, other] = await lab.desks(2)
+      const [mine, theirs] = [await desk.holder(), await other.holder()]
+      for (const [n, holder] of [mine, theirs, mine, theirs].entries())
+        for (const repository of ['acme/a', 'acme/b'] as RepositoryKey[])
+          await desk.send(
+            acquire({
+              repository,
+              run: run(n),
+              ticket: desk.ticket(),
+              holder,
+              mode: 'wait',
+              proposal: { limit: 2 },
+            }),
+          )
+      await desk.send(
+        enqueue({ repository: 'acme/a', run: run('listed'), ticket: desk.ticket(), proposal: { limit: 2 } }),
+      )
+      const { runs, holders, now } = await other.again(() =>
+        other.driver.read({ kind: 'holder', holder: mine }),
+      )
+      const told = runs.map((row) => `${row.repository} ${row.run} ${row.phase}`).sort()
+      assert.deepEqual(told, [
+        'acme/a acme/run-0 running',
+        'acme/a acme/run-2 waiting',
+        'acme/b acme/run-0 running',
+        'acme/b acme/run-2 waiting',
+      ])
+      assert.deepEqual(
+        holders.map((row) => [row.holder, row.dead, row.epoch, row.expiresAt > now]),
+        [[mine, false, 0, true]],
+      )
+    },
+  )
 
   rule('reads: repositories are listed by key, page after page, each once', async (lab) => {
     const [desk, other] = await lab.desks(2)
     const keys = ['b/x', 'a/y', 'a/x', 'c/z', 'a/xx', 'B/x', 'a-b/c', 'a/é', 'zz/1'] as RepositoryKey[]
-    for (const repository of keys) await desk.send(limit({ repository, ticket: desk.ticket(), proposal: { limit: 1 } }))
+    for (const repository of keys)
+      await desk.send(limit({ repository, ticket: desk.ticket(), proposal: { limit: 1 } }))
     const page = async (after: string, first: number) => {
-      const { repositories } = await other.again(() => other.driver.read({ kind: 'repositories', after, first }))
+      const { repositories } = await other.again(() =>
+        other.driver.read({ kind: 'repositories', after, first }),
+      )
       return repositories.map((row) => row.repository)
     }
     const seen: string[] = []
@@ -128,7 +237,9 @@ export function readRules(rule: Rule): void {
   rule('reads: what was read does not change when the store does', async (lab) => {
     const desk = await lab.desk()
     const holder = await desk.holder()
-    const outcome = await desk.send(acquire({ run: run(1), ticket: desk.ticket(), holder, proposal: { limit: 5 } }))
+    const outcome = await desk.send(
+      acquire({ run: run(1), ticket: desk.ticket(), holder, proposal: { limit: 5 } }),
+    )
     assert.ok(outcome.kind === 'granted')
     const before = await desk.read(API)
     const kept = structuredClone({ ...before })
@@ -138,7 +249,11 @@ export function readRules(rule: Rule): void {
     const read = await desk.read(API)
     for (const row of read.runs as RunRow[]) row.phase = 'record'
     for (const row of read.repositories as RepositoryRow[]) row.live = 99
-    assert.equal((await desk.repository(API))?.live, 1, 'whoever changes what he read changes nothing in the store')
+    assert.equal(
+      (await desk.repository(API))?.live,
+      1,
+      'whoever changes what he read changes nothing in the store',
+    )
   })
 }
 

@@ -1,14 +1,27 @@
-import { limitRules } from './limits.ts'
-import type { Lab } from './lab.ts'
-import { idempotencyRules } from './idempotency.ts'
-import { stateRules } from './states.ts'
+import { authorityRules } from './authority.ts'
+import { batchRules } from './batches.ts'
+import { closingRules } from './closing.ts'
+import { countRules } from './counts.ts'
+import { deathRules } from './deaths.ts'
 import { durableRules } from './durable.ts'
 import { holderRules } from './holders.ts'
-import { deathRules } from './deaths.ts'
-import { waitingRules } from './waiting.ts'
+import { idempotencyRules } from './idempotency.ts'
+import { identifierRules } from './identifiers.ts'
+import type { Lab } from './lab.ts'
+import { lifecycleRules } from './lifecycle.ts'
+import { limitRules } from './limits.ts'
+import { lostAnswerRules } from './lost-answers.ts'
 import { orderRules } from './order.ts'
+import { outageRules } from './outages.ts'
+import { raceRules } from './races.ts'
+import { readRules } from './reads.ts'
+import { removalRules } from './removal.ts'
+import { repositoryStateRules } from './repository-states.ts'
 import type { Rule } from './rule.ts'
+import { stateRules } from './states.ts'
 import { tokenRules } from './tokens.ts'
+import { waitingRules } from './waiting.ts'
+import { watchRules } from './watching.ts'
 
 /** One test. */
 export interface DefinedRule {
@@ -16,10 +29,36 @@ export interface DefinedRule {
   readonly body: (lab: Lab) => Promise<void>
 }
 
-/** All tests, in the order of the rules. */
+/** In the order of DESIGN's list, then what lies across it. */
+const GROUPS: readonly ((rule: Rule) => void)[] = [
+  limitRules,
+  tokenRules,
+  orderRules,
+  idempotencyRules,
+  stateRules,
+  waitingRules,
+  watchRules,
+  holderRules,
+  deathRules,
+  outageRules,
+  closingRules,
+  lostAnswerRules,
+  countRules,
+  repositoryStateRules,
+  durableRules,
+  authorityRules,
+  removalRules,
+  identifierRules,
+  readRules,
+  batchRules,
+  lifecycleRules,
+  raceRules,
+]
+
+/** All tests. */
 export function allRules(): DefinedRule[] {
   const rules: DefinedRule[] = []
   const rule: Rule = (name, body) => rules.push({ name, body })
-  for (const define of [limitRules, tokenRules, orderRules, idempotencyRules, stateRules, durableRules, holderRules, deathRules, waitingRules]) define(rule)
+  for (const define of GROUPS) define(rule)
   return rules
 }

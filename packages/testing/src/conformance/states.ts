@@ -1,37 +1,42 @@
 import assert from 'node:assert/strict'
 import type { RunState } from '@slotkeeper/core'
-import { acquire, API, release } from './commands.ts'
+import { API, acquire, release } from './commands.ts'
 import { ask, grantedTo, isQueued, repo, run } from './lab.ts'
 import type { Rule } from './rule.ts'
 
 const ENDS = ['completed', 'failed', 'cancelled', 'expired'] as const
 
 export function stateRules(rule: Rule): void {
-  rule('5. setting a state never frees a slot, never takes one, and never moves a run out of the queue', async (lab) => {
-    const [a, b] = await lab.managers(2)
-    const slot = await grantedTo(a, ask(repo(1), 1))
-    const [waiting] = await lab.queue(b, [ask(repo(1), 2)])
-    for (const state of ['queued', 'started', 'completed', 'queued'] as const) {
-      await b.setPipelineRunState('acme/api', run(1), state)
-      await b.setPipelineRunState('acme/api', run(2), state)
-      await b.setPipelineRunState('acme/api', run(3), state)
-      const { running, waiting: entries } = await a.getCurrentSlots('acme/api')
-      assert.deepEqual({ running, entries }, { running: 1, entries: 1 }, `after setting ${state}`)
-    }
-    assert.equal(slot.isHeld, true)
-    assert.equal(await isQueued(a, repo(1), run(3)), false, 'a state does not enqueue')
-    assert.deepEqual(await slot.release(), { kind: 'released', promoted: [run(2)] })
-    await lab.settles('the waiting run is granted', waiting?.promise as Promise<unknown>)
-  })
+  rule(
+    '5. setting a state never frees a slot, never takes one, and never moves a run out of the queue',
+    async (lab) => {
+      const [a, b] = await lab.managers(2)
+      const slot = await grantedTo(a, ask(repo(1), 1))
+      const [waiting] = await lab.queue(b, [ask(repo(1), 2)])
+      for (const state of ['queued', 'started', 'completed', 'queued'] as const) {
+        await b.setPipelineRunState('acme/api', run(1), state)
+        await b.setPipelineRunState('acme/api', run(2), state)
+        await b.setPipelineRunState('acme/api', run(3), state)
+        const { running, waiting: entries } = await a.getCurrentSlots('acme/api')
+        assert.deepEqual({ running, entries }, { running: 1, entries: 1 }, `after setting ${state}`)
+      }
+      assert.equal(slot.isHeld, true)
+      assert.equal(await isQueued(a, repo(1), run(3)), false, 'a state does not enqueue')
+      assert.deepEqual(await slot.release(), { kind: 'released', promoted: [run(2)] })
+      await lab.settles('the waiting run is granted', waiting.promise)
+    },
+  )
 
   rule('6. a state never goes backwards within an attempt, and its end is final', async (lab) => {
     const [a, b] = await lab.managers(2)
     const order: readonly RunState[] = ['queued', 'started']
     for (const [n, end] of ENDS.entries()) {
-      const set = (manager: typeof a, state: RunState) => manager.setPipelineRunState('acme/api', run(n), state)
+      const set = (manager: typeof a, state: RunState) =>
+        manager.setPipelineRunState('acme/api', run(n), state)
       for (const [at, state] of order.entries()) {
         assert.equal(await set(a, state), state)
-        for (const earlier of order.slice(0, at)) assert.equal(await set(b, earlier), state, `${earlier} after ${state}`)
+        for (const earlier of order.slice(0, at))
+          assert.equal(await set(b, earlier), state, `${earlier} after ${state}`)
       }
       assert.equal(await set(b, end), end)
       for (const late of [...order, ...ENDS]) assert.equal(await set(a, late), end, `${late} after ${end}`)
@@ -76,8 +81,13 @@ export function stateRules(rule: Rule): void {
     const refused = { kind: 'refused', reason: 'finished' }
     const { kind, reason } = (await b.acquireSlot(ask(repo(1), 1, life))) as typeof refused
     assert.deepEqual({ kind, reason }, refused)
-    assert.deepEqual(await b.queueManager.addListToRunningQueue(repo(1), [{ run: run(1), ...life }]), [{ ...refused, run: run(1) }])
-    await assert.rejects(b.waitForSlot(ask(repo(1), 1, life)), { code: 'SLOTKEEPER_SLOT_REFUSED', reason: 'finished' })
+    assert.deepEqual(await b.queueManager.addListToRunningQueue(repo(1), [{ run: run(1), ...life }]), [
+      { ...refused, run: run(1) },
+    ])
+    await assert.rejects(b.waitForSlot(ask(repo(1), 1, life)), {
+      code: 'SLOTKEEPER_SLOT_REFUSED',
+      reason: 'finished',
+    })
     assert.equal(await b.setPipelineRunState('acme/api', run(1), 'queued', life), 'completed')
     assert.equal(await isQueued(a, repo(1), run(1)), false)
   })

@@ -1,26 +1,30 @@
 import assert from 'node:assert/strict'
 import type { SlotEvent } from '@slotkeeper/core'
 import type { HolderId, StoreEvent, WatchEvent } from '@slotkeeper/core/driver'
-import { acquire, API, enqueue, release, watch } from './commands.ts'
+import { API, acquire, release, watch } from './commands.ts'
 import { ask, grantedTo, type Lab, repo, run } from './lab.ts'
 import type { Rule } from './rule.ts'
 
 export function watchRules(rule: Rule): void {
-  rule('7. a watch begins with a resync; then every change is hinted at, or a resync says that some may be missed', async (lab) => {
-    const [desk, other] = await lab.desks(2)
-    const heard = hear(lab, other.driver.watch({ wants: () => true, signal: signalOf(lab) }))
-    await lab.until('the watch has begun', () => heard.hints.length > 0)
-    assert.deepEqual(heard.hints[0], { kind: 'resync' })
-    await desk.send(watch({ ticket: desk.ticket(), forMs: 600_000 }))
-    const before = heard.resyncs
-    const tokens = await churn(desk, 40)
-    await lab.until('every grant and every release was hinted at', () => {
-      if (heard.resyncs > before) return true
-      const told = (kind: string) => new Set(heard.events.filter((event) => event.kind === kind).map((event) => event.token))
-      const [granted, released] = [told('granted'), told('released')]
-      return tokens.every((token) => granted.has(token) && released.has(token))
-    })
-  })
+  rule(
+    '7. a watch begins with a resync; then every change is hinted at, or a resync says that some may be missed',
+    async (lab) => {
+      const [desk, other] = await lab.desks(2)
+      const heard = hear(other.driver.watch({ wants: () => true, signal: signalOf(lab) }))
+      await lab.until('the watch has begun', () => heard.hints.length > 0)
+      assert.deepEqual(heard.hints[0], { kind: 'resync' })
+      await desk.send(watch({ ticket: desk.ticket(), forMs: 600_000 }))
+      const before = heard.resyncs
+      const tokens = await churn(desk, 40)
+      await lab.until('every grant and every release was hinted at', () => {
+        if (heard.resyncs > before) return true
+        const told = (kind: string) =>
+          new Set(heard.events.filter((event) => event.kind === kind).map((event) => event.token))
+        const [granted, released] = [told('granted'), told('released')]
+        return tokens.every((token) => granted.has(token) && released.has(token))
+      })
+    },
+  )
 
   rule('7. a reader that falls behind misses nothing without a resync', async (lab) => {
     const [desk, other] = await lab.desks(2)
@@ -29,33 +33,56 @@ export function watchRules(rule: Rule): void {
     await desk.send(watch({ ticket: desk.ticket(), forMs: 600_000 }))
     // Far more events than a reader should be kept for, while nobody reads.
     const tokens = await churn(desk, 1500)
-    const heard = hear(lab, { [Symbol.asyncIterator]: () => hints })
+    const heard = hear({ [Symbol.asyncIterator]: () => hints })
     await lab.until('all were told, or a resync', () => {
-      const released = new Set(heard.events.filter((event) => event.kind === 'released').map((event) => event.token))
+      const released = new Set(
+        heard.events.filter((event) => event.kind === 'released').map((event) => event.token),
+      )
       return heard.resyncs > 0 || tokens.every((token) => released.has(token))
     })
   })
 
-  rule('7. a holder hears of what others do to its rows although nobody watches the repository', async (lab) => {
-    const [desk, other] = await lab.desks(2)
-    const holder = await other.holder()
-    const heard = hear(lab, other.driver.watch({ wants: (event) => event.holder === holder, signal: signalOf(lab) }))
-    await lab.until('the watch has begun', () => heard.hints.length > 0)
-    const by = await desk.holder()
-    const first = acquire({ run: run(1), ticket: desk.ticket(), holder: by })
-    await desk.transact(API, [first], by)
-    assert.ok(first.outcome?.kind === 'granted')
-    await other.transact(API, [acquire({ run: run(2), ticket: other.ticket(), holder, mode: 'wait' })], holder)
-    await desk.transact(API, [release({ run: run(1), token: first.outcome.row.token, ticket: desk.ticket() })], by)
-    await lab.until('the grant is hinted at', () => heard.resyncs > 1 || heard.events.some((event) => event.kind === 'granted' && event.run === run(2)))
-    assert.equal(heard.events.every((event) => event.holder === holder), true, 'nothing that is not wanted')
-  })
+  rule(
+    '7. a holder hears of what others do to its rows although nobody watches the repository',
+    async (lab) => {
+      const [desk, other] = await lab.desks(2)
+      const holder = await other.holder()
+      const heard = hear(
+        other.driver.watch({ wants: (event) => event.holder === holder, signal: signalOf(lab) }),
+      )
+      await lab.until('the watch has begun', () => heard.hints.length > 0)
+      const by = await desk.holder()
+      const first = acquire({ run: run(1), ticket: desk.ticket(), holder: by })
+      await desk.transact(API, [first], by)
+      assert.ok(first.outcome?.kind === 'granted')
+      await other.transact(
+        API,
+        [acquire({ run: run(2), ticket: other.ticket(), holder, mode: 'wait' })],
+        holder,
+      )
+      await desk.transact(
+        API,
+        [release({ run: run(1), token: first.outcome.row.token, ticket: desk.ticket() })],
+        by,
+      )
+      await lab.until(
+        'the grant is hinted at',
+        () =>
+          heard.resyncs > 1 || heard.events.some((event) => event.kind === 'granted' && event.run === run(2)),
+      )
+      assert.equal(
+        heard.events.every((event) => event.holder === holder),
+        true,
+        'nothing that is not wanted',
+      )
+    },
+  )
 
   rule('7. a watch ends with its signal, with return, and with its driver', async (lab) => {
     const [desk, other] = await lab.desks(2)
     const controller = new AbortController()
-    const aborted = hear(lab, desk.driver.watch({ wants: () => true, signal: controller.signal }))
-    const closed = hear(lab, other.driver.watch({ wants: () => true, signal: signalOf(lab) }))
+    const aborted = hear(desk.driver.watch({ wants: () => true, signal: controller.signal }))
+    const closed = hear(other.driver.watch({ wants: () => true, signal: signalOf(lab) }))
     const returned = desk.driver.watch({ wants: () => true, signal: signalOf(lab) })[Symbol.asyncIterator]()
     await returned.next()
     await lab.until('both watch', () => aborted.hints.length > 0 && closed.hints.length > 0)
@@ -63,46 +90,57 @@ export function watchRules(rule: Rule): void {
     await lab.settles('the return is answered', Promise.resolve(returned.return?.()))
     await other.driver.close()
     await lab.until('both ended', () => aborted.ended && closed.ended)
-    const late = hear(lab, desk.driver.watch({ wants: () => true, signal: controller.signal }))
+    const late = hear(desk.driver.watch({ wants: () => true, signal: controller.signal }))
     await lab.until('a watch with an aborted signal ends', () => late.ended)
   })
 
-  rule('7. setupWatcher and watchSlotAvailability tell everything that happens in a repository, wherever it is done', async (lab) => {
-    const [a, b] = await lab.managers(2)
-    const called: SlotEvent[] = []
-    const iterated: SlotEvent[] = []
-    const stop = a.queueManager.setupWatcher('acme/api', (event) => {
-      called.push(event)
-      throw new Error('a callback that throws is called again')
-    })
-    const controller = new AbortController()
-    const iteration = (async () => {
-      for await (const event of a.watchSlotAvailability('acme/api', { signal: controller.signal })) iterated.push(event)
-    })()
-    await lab.until('the watch has begun', () => iterated.length > 0 && called.length > 0)
-    assert.deepEqual([iterated[0]?.kind, called[0]?.kind], ['resync', 'resync'])
-    await lab.until('the store knows of the watcher', async () => {
-      await (await grantedTo(b, ask(repo(1), 'probe'))).release()
-      return called.some((event) => event.run === run('probe') && event.kind === 'released')
-    })
-    for (const manager of [a, b]) {
-      const name = manager === a ? 'mine' : 'theirs'
-      const slot = await grantedTo(manager, ask(repo(1), name))
-      await manager.queueManager.addListToRunningQueue(repo(1), [run(`${name}-listed`)])
-      await slot.release()
-      await manager.queueManager.removeAndTakeItemFromQueue(repo(1), run(`${name}-listed`))
-      for (const events of [called, iterated])
-        await lab.until(`${name} were told`, () => {
-          const told = events.map((event) => `${event.kind} ${event.run}`)
-          return told.includes(`granted ${run(name)}`) && told.includes(`enqueued ${run(`${name}-listed`)}`) && told.includes(`released ${run(`${name}-listed`)}`)
-        })
-      const grant = called.find((event) => event.kind === 'granted' && event.run === run(name))
-      assert.deepEqual([grant?.leaseId, grant?.slotNumber, grant?.holder], [slot.leaseId, 1, manager.holder])
-    }
-    stop()
-    controller.abort()
-    await lab.settles('the iteration ends', iteration)
-  })
+  rule(
+    '7. setupWatcher and watchSlotAvailability tell everything that happens in a repository, wherever it is done',
+    async (lab) => {
+      const [a, b] = await lab.managers(2)
+      const called: SlotEvent[] = []
+      const iterated: SlotEvent[] = []
+      const stop = a.queueManager.setupWatcher('acme/api', (event) => {
+        called.push(event)
+        throw new Error('a callback that throws is called again')
+      })
+      const controller = new AbortController()
+      const iteration = (async () => {
+        for await (const event of a.watchSlotAvailability('acme/api', { signal: controller.signal }))
+          iterated.push(event)
+      })()
+      await lab.until('the watch has begun', () => iterated.length > 0 && called.length > 0)
+      assert.deepEqual([iterated[0]?.kind, called[0]?.kind], ['resync', 'resync'])
+      await lab.until('the store knows of the watcher', async () => {
+        await (await grantedTo(b, ask(repo(1), 'probe'))).release()
+        return called.some((event) => event.run === run('probe') && event.kind === 'released')
+      })
+      for (const manager of [a, b]) {
+        const name = manager === a ? 'mine' : 'theirs'
+        const slot = await grantedTo(manager, ask(repo(1), name))
+        await manager.queueManager.addListToRunningQueue(repo(1), [run(`${name}-listed`)])
+        await slot.release()
+        await manager.queueManager.removeAndTakeItemFromQueue(repo(1), run(`${name}-listed`))
+        for (const events of [called, iterated])
+          await lab.until(`${name} were told`, () => {
+            const told = events.map((event) => `${event.kind} ${event.run}`)
+            return (
+              told.includes(`granted ${run(name)}`) &&
+              told.includes(`enqueued ${run(`${name}-listed`)}`) &&
+              told.includes(`released ${run(`${name}-listed`)}`)
+            )
+          })
+        const grant = called.find((event) => event.kind === 'granted' && event.run === run(name))
+        assert.deepEqual(
+          [grant?.leaseId, grant?.slotNumber, grant?.holder],
+          [slot.leaseId, 1, manager.holder],
+        )
+      }
+      stop()
+      controller.abort()
+      await lab.settles('the iteration ends', iteration)
+    },
+  )
 }
 
 /** What a watch has told so far. */
@@ -113,7 +151,7 @@ interface Heard {
   ended: boolean
 }
 
-function hear(lab: Lab, hints: AsyncIterable<WatchEvent>): Heard {
+function hear(hints: AsyncIterable<WatchEvent>): Heard {
   const heard: Heard = { hints: [], events: [], resyncs: 0, ended: false }
   const reading = (async () => {
     for await (const hint of hints) {
@@ -131,7 +169,6 @@ function hear(lab: Lab, hints: AsyncIterable<WatchEvent>): Heard {
       heard.ended = true
     },
   )
-  void lab
   return heard
 }
 
@@ -149,11 +186,14 @@ async function churn(desk: Awaited<ReturnType<Lab['desk']>>, count: number): Pro
   for (let from = 0; from < count; from += 50) {
     const runs = Array.from({ length: Math.min(50, count - from) }, (_, n) => run(from + n))
     const proposal = { limit: 0 }
-    const granted = await desk.sendAll(runs.map((name) => acquire({ run: name, ticket: desk.ticket(), holder: by, mode: 'wait', proposal })))
-    const rows = granted.flatMap((outcome) => (outcome.kind === 'granted' ? [{ run: outcome.row.run, token: outcome.row.token }] : []))
+    const granted = await desk.sendAll(
+      runs.map((name) => acquire({ run: name, ticket: desk.ticket(), holder: by, mode: 'wait', proposal })),
+    )
+    const rows = granted.flatMap((outcome) =>
+      outcome.kind === 'granted' ? [{ run: outcome.row.run, token: outcome.row.token }] : [],
+    )
     tokens.push(...rows.map((row) => row.token))
     await desk.sendAll(rows.map((row) => release({ ...row, ticket: desk.ticket() })))
   }
-  void enqueue
   return tokens
 }

@@ -1,4 +1,14 @@
-import type { AcquireCommand, AdoptCommand, ClaimCommand, FinishCommand, LimitCommand, ReleaseCommand, RemoveCommand, RequeueCommand, WithdrawCommand } from '../../../src/commands.ts'
+import type {
+  AcquireCommand,
+  AdoptCommand,
+  ClaimCommand,
+  FinishCommand,
+  LimitCommand,
+  ReleaseCommand,
+  RemoveCommand,
+  RequeueCommand,
+  WithdrawCommand,
+} from '../../../src/commands.ts'
 import type { RepositoryKey, RunKey } from '../../../src/keys.ts'
 import type { RunRow } from '../../../src/rows.ts'
 import { type Commit, World } from './world.ts'
@@ -22,7 +32,11 @@ export class Scene {
     return this.world.store.domain(REPOSITORY).runs.get(keyOf(run))
   }
 
-  acquire(caller: number, run: string, more: Partial<AcquireCommand> & { limit?: number } = {}): AcquireCommand {
+  acquire(
+    caller: number,
+    run: string,
+    more: Partial<AcquireCommand> & { limit?: number } = {},
+  ): AcquireCommand {
     const { limit = 1, ...rest } = more
     return {
       kind: 'acquire',
@@ -43,20 +57,45 @@ export class Scene {
   }
 
   claim(caller: number, run: string): ClaimCommand {
-    return { kind: 'claim', ...this.#base(caller, run), ...this.#timed(caller), token: this.row(run)?.token ?? 0, outcome: undefined }
+    return {
+      kind: 'claim',
+      ...this.#base(caller, run),
+      ...this.#timed(caller),
+      token: this.row(run)?.token ?? 0,
+      outcome: undefined,
+    }
   }
 
   adopt(caller: number, run: string, beyond = false): AdoptCommand {
     const how = beyond ? { runUid: undefined, claimTimeoutMs: 40, leaseTtlMs: 60 } : undefined
-    return { kind: 'adopt', ...this.#base(caller, run), ...this.#timed(caller), beyond: how, outcome: undefined }
+    return {
+      kind: 'adopt',
+      ...this.#base(caller, run),
+      ...this.#timed(caller),
+      beyond: how,
+      outcome: undefined,
+    }
   }
 
   requeue(caller: number, run: string): RequeueCommand {
-    return { kind: 'requeue', ...this.#base(caller, run), token: this.row(run)?.token ?? 0, delayMs: 0, outcome: undefined }
+    return {
+      kind: 'requeue',
+      ...this.#base(caller, run),
+      token: this.row(run)?.token ?? 0,
+      delayMs: 0,
+      outcome: undefined,
+    }
   }
 
   release(caller: number, run: string): ReleaseCommand {
-    return { kind: 'release', ...this.#base(caller, run), token: this.row(run)?.token ?? 0, state: 'completed', force: undefined, outcome: undefined }
+    return {
+      kind: 'release',
+      ...this.#base(caller, run),
+      token: this.row(run)?.token ?? 0,
+      state: 'completed',
+      force: undefined,
+      outcome: undefined,
+    }
   }
 
   finish(caller: number, run: string): FinishCommand {
@@ -72,15 +111,22 @@ export class Scene {
   }
 
   limit(caller: number, limit: number): LimitCommand {
-    return { kind: 'limit', repository: REPOSITORY, ticket: this.world.ticket(caller), source: 'local', proposal: { limit }, outcome: undefined }
+    return {
+      kind: 'limit',
+      repository: REPOSITORY,
+      ticket: this.world.callers.ticket(caller),
+      source: 'local',
+      proposal: { limit },
+      outcome: undefined,
+    }
   }
 
   #base(caller: number, run: string) {
-    return { repository: REPOSITORY, run: keyOf(run), ticket: this.world.ticket(caller) }
+    return { repository: REPOSITORY, run: keyOf(run), ticket: this.world.callers.ticket(caller) }
   }
 
   #timed(caller: number) {
-    return { holder: this.world.holder(caller), validUntil: 0 }
+    return { holder: this.world.callers.holder(caller), validUntil: 0 }
   }
 }
 

@@ -85,7 +85,10 @@ const USUAL: Required<Weights> = {
 
 /** `value` most of the time, else one of the others. */
 function mostly<T>(weight: number, value: T, ...others: readonly T[]): fc.Arbitrary<T> {
-  return fc.oneof({ weight, arbitrary: fc.constant(value) }, ...others.map(other => ({ weight: 1, arbitrary: fc.constant(other) })))
+  return fc.oneof(
+    { weight, arbitrary: fc.constant(value) },
+    ...others.map((other) => ({ weight: 1, arbitrary: fc.constant(other) })),
+  )
 }
 
 function asked(weights: Weights): fc.Arbitrary<Asked> {
@@ -110,9 +113,13 @@ function asked(weights: Weights): fc.Arbitrary<Asked> {
 /** Programs of up to `steps` batches. `weights` above the usual ones bring a rule's own subject into play more often. */
 export function program(weights: Weights = {}, steps = 14): fc.Arbitrary<Program> {
   // Many runs at once, so that budgets are used up and queues grow.
-  const burst = fc
-    .array(asked({ acquire: 300 }), { minLength: 8, maxLength: 16, size: 'max' })
-    .map(all => all.map((one, i) => ({ ...one, run: (one.run + i) % RUNS, mode: one.mode === 'try' ? 'wait' : one.mode })))
+  const burst = fc.array(asked({ acquire: 300 }), { minLength: 8, maxLength: 16, size: 'max' }).map((all) =>
+    all.map((one, i) => ({
+      ...one,
+      run: (one.run + i) % RUNS,
+      mode: one.mode === 'try' ? 'wait' : one.mode,
+    })),
+  )
   const step: fc.Arbitrary<Step> = fc.record({
     advance: mostly(8, 0, 1, 1, 15, 15, 45, 45, 110, 600),
     beats: fc.nat(2 ** CALLERS - 1),
@@ -133,5 +140,8 @@ export function program(weights: Weights = {}, steps = 14): fc.Arbitrary<Program
     fate: mostly<Step['fate']>(8, 'commit', 'lost', 'lost', 'conflict', 'drain', 'house'),
   })
   const limit = mostly<number | null>(3, 1, 2, 3, 0, null)
-  return fc.record({ limits: fc.tuple(limit, limit), steps: fc.array(step, { minLength: 1, maxLength: steps, size: 'max' }) })
+  return fc.record({
+    limits: fc.tuple(limit, limit),
+    steps: fc.array(step, { minLength: 1, maxLength: steps, size: 'max' }),
+  })
 }

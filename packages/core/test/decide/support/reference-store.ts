@@ -29,7 +29,11 @@ export interface Window {
 export class BrokenContract extends Error {}
 
 const NO_GUARD: Guard = Object.freeze({ watchedUntil: 0, backlog: false })
-const NOTHING: Domain = Object.freeze({ repository: undefined, runs: new Map<RunKey, RunRow>(), guard: NO_GUARD })
+const NOTHING: Domain = Object.freeze({
+  repository: undefined,
+  runs: new Map<RunKey, RunRow>(),
+  guard: NO_GUARD,
+})
 
 /** Plain maps that keep copies of what is committed. It checks what every store relies on, and has no policy. */
 export class ReferenceStore {
@@ -48,9 +52,10 @@ export class ReferenceStore {
     const rows = [...runs.values()]
     if (repository?.status === 'removing') return rows
     return rows.filter(
-      row =>
+      (row) =>
         row.phase !== 'record' &&
-        ((row.dueAt !== undefined && row.dueAt <= this.now) || (!late && row.holder !== undefined && this.isGone(row.holder))),
+        ((row.dueAt !== undefined && row.dueAt <= this.now) ||
+          (!late && row.holder !== undefined && this.isGone(row.holder))),
     )
   }
 
@@ -76,13 +81,15 @@ export class ReferenceStore {
       if (row !== undefined) named.push(row)
     }
     const overdue = this.overdueRows(name, window.late)
-    const eligible = [...runs.values()].filter(row => row.phase === 'waiting' && row.dueAt === undefined)
+    const eligible = [...runs.values()].filter((row) => row.phase === 'waiting' && row.dueAt === undefined)
     eligible.sort((a, b) => b.priority - a.priority || a.sequence - b.sequence)
     const overduePage = overdue.slice(0, Math.min(window.overdue, request.overdue))
     const headsPage = eligible.slice(0, Math.min(window.heads, request.heads))
     const holders = new Set<HolderId>(request.holders)
-    for (const row of [...named, ...overduePage, ...headsPage]) if (row.holder !== undefined) holders.add(row.holder)
-    const isCut = (shown: number, all: number, page: number) => shown < all || (window.cautious && shown === page)
+    for (const row of [...named, ...overduePage, ...headsPage])
+      if (row.holder !== undefined) holders.add(row.holder)
+    const isCut = (shown: number, all: number, page: number) =>
+      shown < all || (window.cautious && shown === page)
     return {
       domain: name,
       now: this.now,
@@ -91,7 +98,7 @@ export class ReferenceStore {
       guard: { ...guard },
       repositories: repository === undefined ? [] : [copyRepository(repository)],
       runs: named.map(give),
-      holders: [...holders].flatMap(holder => this.holders.get(holder) ?? []),
+      holders: [...holders].flatMap((holder) => this.holders.get(holder) ?? []),
       overdue: overduePage.map(give),
       overdueCut: isCut(overduePage.length, overdue.length, Math.min(window.overdue, request.overdue)),
       heads: headsPage.map(give),
@@ -106,7 +113,10 @@ export class ReferenceStore {
     let { repository, guard } = before
     for (const key of changes.droppedRepositories) {
       need(repository?.repository === key, `drops ${key}, which has no row`)
-      need(changes.tokenFloor >= (repository?.lastToken ?? 0), 'drops a repository without raising the floor to its last token')
+      need(
+        changes.tokenFloor >= (repository?.lastToken ?? 0),
+        'drops a repository without raising the floor to its last token',
+      )
       repository = undefined
     }
     for (const row of changes.repositories) {
@@ -124,14 +134,18 @@ export class ReferenceStore {
     }
     for (const holder of changes.buried) {
       const row = this.holders.get(holder)
-      need(row === undefined || row.dead || row.expiresAt <= this.now, `buries ${holder}, which is not overdue`)
+      need(
+        row === undefined || row.dead || row.expiresAt <= this.now,
+        `buries ${holder}, which is not overdue`,
+      )
       if (row !== undefined) this.holders.set(holder, { ...row, dead: true })
     }
     for (const holder of changes.bumped) {
       const row = this.holders.get(holder)
       if (row !== undefined) this.holders.set(holder, { ...row, epoch: row.epoch + 1 })
     }
-    for (const holder of changes.alive) need(this.holders.get(holder)?.dead === false, `needs ${holder}, which is dead`)
+    for (const holder of changes.alive)
+      need(this.holders.get(holder)?.dead === false, `needs ${holder}, which is dead`)
     if (changes.guard !== undefined) guard = { ...changes.guard }
     this.tokenFloor = Math.max(this.tokenFloor, changes.tokenFloor)
     this.domains.set(name, { repository, runs, guard })

@@ -9,7 +9,7 @@ export class RuleBroken extends Error {}
 /** Throws unless the condition holds. */
 export function must(condition: boolean, what: string, commit?: Commit, ...shown: readonly unknown[]): void {
   if (condition) return
-  const parts = [what, ...shown.map(one => JSON.stringify(one))]
+  const parts = [what, ...shown.map((one) => JSON.stringify(one))]
   if (commit !== undefined) {
     parts.push(`now ${commit.now}, by ${commit.by}, decided ${commit.decision.decided} of`)
     for (const command of commit.commands) parts.push(`  ${JSON.stringify(command)}`)
@@ -34,7 +34,10 @@ export function wasRemoved({ before, after, changes }: Commit): boolean {
   if (before.repository?.status === 'removed') return true
   if (before.repository?.status !== 'removing') return false
   // It may have begun anew and be in removal again.
-  return after.repository?.status !== 'removing' || changes.events.some(({ kind, run }) => kind === 'removed' && run === undefined)
+  return (
+    after.repository?.status !== 'removing' ||
+    changes.events.some(({ kind, run }) => kind === 'removed' && run === undefined)
+  )
 }
 
 /** An event, and in which phase its run was before it; `record` for a run without a row. */
@@ -48,7 +51,10 @@ export interface Told {
 }
 
 /** The commit's events about runs in their order, each with what it changed: a history that is folded without looking at the rows. */
-export function tell(commit: Commit): { readonly told: readonly Told[]; readonly phases: ReadonlyMap<RunKey, Phase> } {
+export function tell(commit: Commit): {
+  readonly told: readonly Told[]
+  readonly phases: ReadonlyMap<RunKey, Phase>
+} {
   const phases = new Map<RunKey, Phase>()
   let live = 0
   for (const row of commit.before.runs.values()) {
@@ -102,7 +108,7 @@ export function decided(commit: Commit): readonly Command[] {
 
 /** Decided commands about one run. */
 export function about(commit: Commit, run: RunKey): readonly Command[] {
-  return decided(commit).filter(command => 'run' in command && command.run === run)
+  return decided(commit).filter((command) => 'run' in command && command.run === run)
 }
 
 /** The effective limit, 0 for none. */
@@ -130,11 +136,11 @@ export function before(a: RunRow, b: RunRow): number {
 /** Whether the commit gave a slot to the run because it runs already, whatever the limit. */
 export function isAdoptedBeyond(commit: Commit, run: RunKey, token: number | undefined): boolean {
   return about(commit, run).some(
-    command => command.kind === 'adopt' && command.beyond !== undefined && command.outcome?.kind === 'granted' && !promoted(commit, run, token),
+    (command) => command.kind === 'adopt' && command.beyond !== undefined && !promoted(commit, run, token),
   )
 }
 
 /** Whether the grant was a promotion at the end of the decision. */
 export function promoted(commit: Commit, run: RunKey, token: number | undefined): boolean {
-  return commit.decision.granted.some(row => row.run === run && row.token === token)
+  return commit.decision.granted.some((row) => row.run === run && row.token === token)
 }

@@ -1,0 +1,103 @@
+// What a Manager writes while nothing happens, for the suites of all stores.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Driver, Manager, repository } from '@slotkeeper/core'
+import type { Context, Figure, Sample } from '../harness/case.ts'
+import { valueOf } from '../harness/case.ts'
+
+/** Short, so that many periods pass; a third of it is the time between heartbeats. */
+const HOLDER_TTL_MS = 1500
+const PERIOD_MS = HOLDER_TTL_MS / 3
+const HELD = 10_000
+const REPOSITORIES = 100
+
+/** Methods that write; a sweep writes only where it finds something, and then says so. */
+const WRITES = ['transact', 'openHolder', 'closeHolder', 'heartbeat'] as const
+type Write = (typeof WRITES)[number]
+
+/** The driver itself, its writes counted. */
+function counting(driver: Driver): { readonly driver: Driver; readonly calls: Map<string, number> } {
+  const calls = new Map<string, number>()
+  const counted = new Proxy(driver, {
+    get(target, name) {
+      const found: unknown = Reflect.get(target, name, target)
+      if (typeof found !== 'function') return found
+      return (...args: unknown[]) => {
+        calls.set(String(name), (calls.get(String(name)) ?? 0) + 1)
+        return Reflect.apply(found, target, args) as unknown
+      }
+    },
+  })
+  return { driver: counted, calls }
+}
+
+/**
+ * Counts writes for some periods: `heartbeats` a period, and `others`, all together. `commits` may count what really changed the store.
+ * @param held how many slots are kept meanwhile; 0: one is taken and given back before
+ */
+async function writesOf(
+  { quick }: Context,
+  of: Driver,
+  held: number,
+  commits: () => number = () => 0,
+): Promise<Sample> {
+  const periods = quick ? 3 : 8
+  const { driver, calls } = counting(of)
+  const manager = new Manager({ driver, holderTtlMs: HOLDER_TTL_MS })
+  const repositories = Array.from({ length: REPOSITORIES }, (_, at) =>
+    repository(`bench/held-${at}`, { concurrencyLimit: HELD / REPOSITORIES }),
+  )
+  const slots = await Promise.all(
+    Array.from({ length: Math.max(held, 1) }, (_, at) =>
+      manager.waitForSlot({
+        repository: repositories[at % REPOSITORIES] as (typeof repositories)[number],
+        run: `bench/run-${at}`,
+      }),
+    ),
+  )
+  if (held === 0) for (const slot of slots) await slot.release()
+  // Its last beat may be armed still, and finds that nothing depends on it.
+  await sleep(PERIOD_MS)
+  calls.clear()
+  const before = commits()
+  const start = performance.now()
+  await sleep(periods * PERIOD_MS)
+  const passed = (performance.now() - start) / PERIOD_MS
+  const count = (name: Write) => calls.get(name) ?? 0
+  const sample = {
+    heartbeats: count('heartbeat') / passed,
+    others: WRITES.filter((name) => name !== 'heartbeat').reduce((sum, name) => sum + count(name), 0),
+    commits: commits() - before - count('heartbeat'),
+  }
+  await manager.close()
+  return sample
+}
+
+/** The subjects: an open driver of the store, and how to count its commits where something else can tell. */
+export function writesSubjects(
+  open: (context: Context) => { readonly driver: Driver; readonly commits?: () => number },
+) {
+  const subject = (held: number) => (context: Context) => {
+    const { driver, commits } = open(context)
+    return writesOf(context, driver, held, commits)
+  }
+  return { held: subject(HELD), idle: subject(0) }
+}
+
+/** The figures of these subjects. Heartbeats come up to a tenth early, so that many Managers do not beat together. */
+export const writesFigures: readonly Figure[] = [
+  {
+    name: '10,000 held, heartbeats a period',
+    unit: 'writes',
+    ours: valueOf('held', 'heartbeats'),
+    goal: { atMost: 1.12 },
+  },
+  { name: '10,000 held, others', unit: 'writes', ours: valueOf('held', 'others'), goal: { atMost: 0 } },
+  { name: 'idle, heartbeats a period', unit: 'writes', ours: valueOf('idle', 'heartbeats'), goal: { atMost: 0 } },
+  { name: 'idle, others', unit: 'writes', ours: valueOf('idle', 'others'), goal: { atMost: 0 } },
+]
+
+/** Where commits are counted by somebody else: what changed the store besides heartbeats. */
+export const commitFigures: readonly Figure[] = [
+  { name: '10,000 held, other commits', unit: 'commits', ours: valueOf('held', 'commits'), goal: { atMost: 0 } },
+  { name: 'idle, other commits', unit: 'commits', ours: valueOf('idle', 'commits'), goal: { atMost: 0 } },
+]
