@@ -35,9 +35,15 @@ async function main(args: readonly string[]): Promise<number> {
   const noise = Noise.begin()
   console.error(noise.opening())
   const results: Result[] = []
+  let failed = false
   for (const [at, { suite, case: one }] of chosen.entries()) {
     const title = `${at + 1}/${chosen.length} ${suite} ${one.name}`
-    const figures = judge(suite, one, await runCase(suite, one, options, title), options)
+    const rounds = await runCase(suite, one, options, title).catch((error: unknown) => {
+      console.error(`${title}: ${error instanceof Error ? error.message : String(error)}`)
+      return []
+    })
+    if (rounds.length === 0) failed = true
+    const figures = judge(suite, one, rounds, options)
     results.push(...figures)
     if (options.json) for (const figure of figures) console.log(jsonLine(figure))
   }
@@ -46,5 +52,5 @@ async function main(args: readonly string[]): Promise<number> {
   const missed = results.filter((result) => result.met === false)
   if (missed.length > 0)
     console.error(`${missed.length} of ${results.filter((r) => r.met !== null).length} goals missed.`)
-  return options.check && missed.length > 0 ? EXIT_MISSED : 0
+  return failed || (options.check && missed.length > 0) ? EXIT_MISSED : 0
 }

@@ -1,4 +1,4 @@
-/** What one run of a subject found, by name; most have just a `rate`, in pairs a second. */
+/** What one run of a subject found, by name; most have a `rate`, in pairs a second, and a `cpuRate`, in pairs a second of CPU time. */
 export type Sample = Readonly<Record<string, number>>
 
 /** One run of every subject of a case, by the subject's name. */
@@ -22,9 +22,9 @@ export interface Figure {
   readonly name?: string
   /** `pairs/s`, `bytes`, `ms`, …; without a baseline also `×` for what is a ratio already. */
   readonly unit: string
-  readonly ours: (round: Round) => number
+  readonly ours: Value
   /** Of the same round, so that whatever else the machine does then slows both. */
-  readonly baseline?: { readonly name: string; readonly of: (round: Round) => number }
+  readonly baseline?: { readonly name: string; readonly of: Value }
   /** Without one the figure is told and not judged. */
   readonly goal?: Goal
 }
@@ -42,16 +42,19 @@ export interface Case {
   readonly mostRuns?: number
 }
 
-/** The rate of a subject, for `Figure.ours` and `baseline.of`. */
-export function rateOf(subject: string): (round: Round) => number {
-  return valueOf(subject, 'rate')
+/** Names a value of a subject. */
+export interface Value {
+  readonly subject: string
+  readonly value: string
+  readonly dividedBy?: number
+}
+
+/** The rate of a subject. */
+export function rateOf(subject: string): Value {
+  return { subject, value: 'rate' }
 }
 
 /** Any value of a subject. */
-export function valueOf(subject: string, value: string): (round: Round) => number {
-  return (round) => {
-    const found = round[subject]?.[value]
-    if (found === undefined) throw new Error(`The subject ${subject} did not tell its ${value}.`)
-    return found
-  }
+export function valueNamed(subject: string, value: string): Value {
+  return { subject, value }
 }

@@ -2,6 +2,9 @@ import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Context, Sample } from './case.ts'
 
+/** Whatever takes longer is broken: the longest fills a store with a million runs. */
+const LONGEST_MS = 600_000
+
 const script = fileURLToPath(new URL('../child.ts', import.meta.url))
 
 /** What a child process is to do. Without a subject it prepares the case. */
@@ -14,7 +17,7 @@ export interface Task {
 
 /**
  * Measures in a process of its own, so that no garbage, no compiled code and no timer of anything else is in it.
- * @throws Error when the process ended without an answer; what it printed went to standard error
+ * @throws Error when the process ended without an answer or took ten minutes; what it printed went to standard error
  */
 export function inChild(task: Task, nodeOptions: readonly string[] = []): Promise<Sample> {
   const child = fork(script, [JSON.stringify(task)], {
@@ -24,6 +27,7 @@ export function inChild(task: Task, nodeOptions: readonly string[] = []): Promis
   // Whoever interrupts the whole wants no child left.
   const stop = () => child.kill()
   process.once('exit', stop)
+  const timer = setTimeout(() => child.kill('SIGKILL'), LONGEST_MS)
   return new Promise<Sample>((resolve, reject) => {
     let sample: Sample | undefined
     child.on('message', (message) => {
@@ -32,6 +36,7 @@ export function inChild(task: Task, nodeOptions: readonly string[] = []): Promis
     child.on('error', reject)
     child.on('exit', (code, signal) => {
       process.off('exit', stop)
+      clearTimeout(timer)
       if (code === 0 && sample !== undefined) resolve(sample)
       else
         reject(

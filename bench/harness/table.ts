@@ -1,15 +1,20 @@
 import type { Goal } from './case.ts'
 import type { Result } from './judge.ts'
 
-const HEAD = ['', 'ours', '', 'baseline', '', 'ratio', 'goal', '', 'spread']
+const HEAD = ['', 'ours', '', 'baseline', '', 'ratio', 'by CPU', 'goal', '', 'spread']
 /** Columns of numbers, which end at the right. */
-const RIGHT = new Set([1, 3, 5, 6, 8])
+const RIGHT = new Set([1, 3, 5, 6, 7, 9])
 
 /** The results as a table for people, a block for each suite. */
 export function table(results: readonly Result[]): string {
   const suites = [...new Set(results.map((result) => result.suite))]
   return suites
-    .map((suite) => block(suite, results.filter((result) => result.suite === suite)).join('\n'))
+    .map((suite) =>
+      block(
+        suite,
+        results.filter((result) => result.suite === suite),
+      ).join('\n'),
+    )
     .join('\n\n')
 }
 
@@ -27,17 +32,18 @@ function block(suite: string, results: readonly Result[]): string[] {
 }
 
 function cells(result: Result): string[] {
-  const { ours, unit, baseline, baselineName, ratio, goal, met, spread } = result
+  const { ours, unit, baseline, baselineName, ratio, cpuRatio, goal, met, spread } = result
   return [
     result.case,
-    amount(ours),
+    ours === null ? 'failed' : amount(ours),
     unit,
     baseline === null ? '' : amount(baseline),
     baselineName ?? '',
     ratio === null ? '' : ratio.toFixed(2),
+    cpuRatio === null ? '' : cpuRatio.toFixed(2),
     goal === null ? '' : bound(goal),
     met === null ? '' : met ? 'met' : 'MISSED',
-    `${Math.round(spread * 100)} %`,
+    spread === null ? '' : `${Math.round(spread * 100)} %`,
   ]
 }
 

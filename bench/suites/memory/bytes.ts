@@ -1,5 +1,5 @@
 import { type Manager, repository, type Slot } from '@slotkeeper/core'
-import { type Case, type Context, type Sample, valueOf } from '../../harness/case.ts'
+import { type Case, type Context, type Sample, valueNamed } from '../../harness/case.ts'
 import { enqueue, newRuns } from '../pairs.ts'
 import { withMemory } from './memory-manager.ts'
 
@@ -59,7 +59,7 @@ export const bytes: Case = {
     }),
   },
   figures: [
-    { name: 'durable entry', unit: 'bytes', ours: valueOf('durable', 'bytes'), goal: { atMost: 400 } },
-    { name: 'caller of waitForSlot', unit: 'bytes', ours: valueOf('worker', 'bytes') },
+    { name: 'durable entry', unit: 'bytes', ours: valueNamed('durable', 'bytes'), goal: { atMost: 400 } },
+    { name: 'caller of waitForSlot', unit: 'bytes', ours: valueNamed('worker', 'bytes') },
   ],
 }

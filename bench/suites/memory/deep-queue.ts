@@ -1,5 +1,5 @@
 import { type Manager, repository } from '@slotkeeper/core'
-import { type Case, type Context, rateOf, type Sample } from '../../harness/case.ts'
+import { type Case, type Context, rateOf, type Sample, valueNamed } from '../../harness/case.ts'
 import { paceOf } from '../../harness/pace.ts'
 import { acquiring, enqueue, manyRepositories, newRuns, passingOn, sameRuns } from '../pairs.ts'
 import { withMemory } from './memory-manager.ts'
@@ -11,9 +11,9 @@ async function behind(manager: Manager, context: Context, depth: number): Promis
   const one = repository('bench/deep', { concurrencyLimit: 1 })
   const nextRun = newRuns('run')
   await enqueue(manager, one, depth + 1, nextRun)
-  const { rate } = await paceOf(context, passingOn(manager, one, nextRun))
+  const passing = await paceOf(context, passingOn(manager, one, nextRun))
   const beside = await paceOf(context, acquiring(manager, manyRepositories(), sameRuns('beside')))
-  return { rate: rate as number, beside: beside.rate as number }
+  return { ...passing, beside: beside.rate as number }
 }
 
 /** Whether a pair costs more the longer the durable queue is, in its repository and in others of the same store. */
@@ -35,8 +35,8 @@ export const deepQueue: Case = {
     {
       name: 'acquireSlot in other repositories',
       unit: 'pairs/s',
-      ours: (round) => round.many?.beside as number,
-      baseline: { name: '10 waiting', of: (round) => round.few?.beside as number },
+      ours: valueNamed('many', 'beside'),
+      baseline: { name: '10 waiting', of: valueNamed('few', 'beside') },
       goal: { atLeast: 0.85 },
     },
   ],

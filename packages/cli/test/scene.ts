@@ -143,10 +143,19 @@ export class Scene {
   async until(what: string, isTrue: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
     const deadline = performance.now() + ms
     while (!(await isTrue())) {
-      if (performance.now() > deadline)
-        throw new Error(`Waited in vain for: ${what}. The journal:\n${readFileSync(this.#journal, 'utf8')}`)
+      if (performance.now() > deadline) throw new Error(`Waited in vain for: ${what}.\n${this.#story()}`)
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
+  }
+
+  /** What a failure needs to know. */
+  #story(): string {
+    const journal = this.journal().filter(({ what }) => what !== 'tick' && what !== 'tock')
+    const processes = this.#started.map(
+      ({ child, stderr }) =>
+        `${child.spawnargs.slice(2).join(' ')}: ${child.exitCode ?? child.signalCode ?? 'runs'} ${stderr}`,
+    )
+    return [...journal.map((line) => Object.values(line).join(' ')), ...processes].join('\n')
   }
 }
 

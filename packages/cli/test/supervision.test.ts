@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
 import { processes, type Running, type Scene, test } from './scene.ts'
 
-const LIMITED = ['--limit', '1', '--ttl', '2s', '--quiet']
+const LIMITED = ['--limit', '1', '--quiet']
+/** Long enough for a machine with other work to send its heartbeats. */
+const SHORT_LIVED = [...LIMITED, '--ttl', '4s']
 
 /** What `first` and its children wrote after `second` had started: nothing, or they ran at the same time. */
 function strayLines(scene: Scene, first: string, second: string): number {
@@ -14,7 +16,7 @@ function strayLines(scene: Scene, first: string, second: string): number {
 
 /** A stubborn work that holds the only slot, and one that waits for it. */
 async function holderAndWaiter(scene: Scene): Promise<{ holder: Running; waiter: Running; group: number }> {
-  const holder = scene.work('first', LIMITED, ['stubborn'])
+  const holder = scene.work('first', SHORT_LIVED, ['stubborn'])
   const group = await scene.groupOf('first')
   const waiter = scene.work('second', LIMITED)
   await scene.until('the second one waits', async () => (await scene.status()).waiting === 1)

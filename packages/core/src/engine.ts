@@ -233,7 +233,21 @@ export class Engine extends StoreCalls implements KeeperHost {
 
   lost(holder: HolderId, reason: 'deadline' | 'holder-lost'): void {
     for (const slot of [...this.slots.values()]) if (slot.holder === holder) slot.lose(reason)
-    if (!this.refusing) this.waitRoom.holderLost(holder)
+    if (this.refusing) return
+    this.waitRoom.holderLost(holder)
+    // Who only watches needs a living holder as well: its heartbeats are what sweeps for others.
+    if (this.hub.isWatching) this.keepAlive()
+  }
+
+  /** Opens a holder if there is none, now or as soon as the store hears. */
+  keepAlive(): void {
+    this.persist(
+      'opening a holder',
+      () => this.hub.isWatching,
+      async () => {
+        await this.keeper.ensure()
+      },
+    )
   }
 
   raised(): void {

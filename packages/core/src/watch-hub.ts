@@ -100,7 +100,7 @@ export class WatchHub {
     const end = () => channel.end()
     const channel: Channel<SlotEvent> = new Channel<SlotEvent>({
       limit: 1000,
-      overflow: resync(repository),
+      overflow: this.#resync(repository),
       onEnd: () => {
         signal?.removeEventListener('abort', end)
         closing.removeEventListener('abort', end)
@@ -110,7 +110,7 @@ export class WatchHub {
     })
     const stayAlive = this.#engine.clock.keepAlive()
     const cancel = this.listen(repository, (event) => channel.push(event))
-    channel.push(resync(repository))
+    channel.push(this.#resync(repository))
     signal?.addEventListener('abort', end, { once: true })
     closing.addEventListener('abort', end, { once: true })
     if (signal?.aborted || closing.aborted) end()
@@ -175,7 +175,7 @@ export class WatchHub {
     if (hint.kind === 'resync') {
       this.#look({ waiters: true, slots: true })
       for (const [repository, listeners] of this.#listeners)
-        for (const listener of [...listeners]) this.#call(listener, resync(repository))
+        for (const listener of [...listeners]) this.#call(listener, this.#resync(repository))
       return
     }
     const { event } = hint
@@ -291,17 +291,10 @@ export class WatchHub {
       )
     }
   }
-}
 
-function resync(repository: RepositoryKey): SlotEvent {
-  return {
-    kind: 'resync',
-    repository,
-    run: undefined,
-    holder: undefined,
-    leaseId: undefined,
-    slotNumber: undefined,
-    at: new Date(),
-    detail: undefined,
+  #resync(repository: RepositoryKey): SlotEvent {
+    const at = new Date(this.#engine.clock.wall())
+    const nothing = { run: undefined, holder: undefined, leaseId: undefined, slotNumber: undefined, detail: undefined }
+    return { kind: 'resync', repository, at, ...nothing }
   }
 }

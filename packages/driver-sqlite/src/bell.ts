@@ -77,11 +77,14 @@ export class Bell {
   #watch(): void {
     try {
       this.#watcher = watch(this.#path, { persistent: false })
-      this.#watcher.on('change', () => this.#listener?.())
+      this.#watcher.on('change', (kind) => {
+        if (kind === 'rename') this.#refused(`${this.#path} was deleted`)
+        this.#listener?.()
+      })
       this.#watcher.on('error', (error) => this.#refused(error))
       this.#refusal = undefined
     } catch (error) {
-      // The system's watches are used up (EMFILE, ENOSPC), or somebody deleted the file: looking often does as well.
+      // The system's watches are used up (EMFILE, ENOSPC): looking often does as well.
       this.#refused(error)
     }
   }

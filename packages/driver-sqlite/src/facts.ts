@@ -3,11 +3,11 @@ import {
   type Facts,
   type HolderId,
   type HolderRow,
-  InternalError,
   queueOrder,
   type RepositoryKey,
   type RepositoryRow,
   type RunRow,
+  StoreError,
   sectionRequest,
 } from '@slotkeeper/core/driver'
 import type { Store } from './store.ts'
@@ -33,7 +33,7 @@ export function loadFacts(store: Store, batch: DomainBatch, budget: number): Fac
     if (row === undefined) continue
     repositories.push({ ...row, numbers: row.numbers.slice() })
     overdue = join(overdue, loadOverdue(store, row, now, request.overdue + 1))
-    if (row.waiting > row.parked) heads = join(heads, loadHeads(store, key, request.heads + 1))
+    if (row.waiting > 0) heads = join(heads, loadHeads(store, key, request.heads + 1))
   }
   if (repositories.length > 1) heads = [...heads].sort(queueOrder)
 
@@ -87,7 +87,10 @@ function loadHeads({ sql, mirror }: Store, repository: RepositoryKey, limit: num
   return sql.headKeys.all(repository, limit).map((run) => {
     const row = mirror.run(repository, run)
     if (row === undefined)
-      throw new InternalError(`The index of ${repository} names ${run}, which has no row.`)
+      throw new StoreError(
+        'SLOTKEEPER_STORE_CORRUPT',
+        `The queue of ${repository} names ${run}, which has no row.`,
+      )
     return row
   })
 }

@@ -44,6 +44,7 @@ export function prepareStatements(db: Database) {
     /** Moves whenever another connection has committed. */
     dataVersion: one('PRAGMA data_version'),
 
+    about: rows('SELECT sqlite_version(), boot FROM meta'),
     tokenFloor: one('SELECT token_floor FROM meta'),
     noteTime: run('UPDATE meta SET latest = max(latest, ?)'),
     raiseFloor: run('UPDATE meta SET token_floor = max(token_floor, ?)'),

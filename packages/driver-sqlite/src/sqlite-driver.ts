@@ -120,20 +120,16 @@ class SqliteDriver implements Driver {
 
   async health(signal?: AbortSignal): Promise<Health> {
     const { store, bell } = this.#get()
-    store.mustBeInPlace()
-    const version = await this.#turns.take(
-      () => store.read(() => store.db.prepare('SELECT sqlite_version()').pluck().get()),
-      signal,
-      true,
-    )
-    const journal = store.db.pragma('journal_mode', { simple: true })
-    const wakes =
-      bell.refusal === undefined
-        ? 'woken by a watched file'
-        : `looking every 200 ms, since the system refuses to watch a file (${bell.refusal})`
-    return {
-      ok: true,
-      detail: `SQLite ${version}, journal mode ${journal}, synchronous ${this.#options.synchronous}, ${wakes}`,
+    try {
+      store.mustBeInPlace()
+      const about = await this.#turns.take(() => store.describe(), signal, true)
+      const wakes =
+        bell.refusal === undefined
+          ? 'woken by a watched file'
+          : `looking every 200 ms, since the system refuses to watch a file (${bell.refusal})`
+      return { ok: true, detail: `${about}, synchronous ${this.#options.synchronous}, ${wakes}` }
+    } catch (error) {
+      return { ok: false, detail: this.#fail(error).message }
     }
   }
 

@@ -87,6 +87,12 @@ export class Store {
     }
   }
 
+  /** What this is, for people; reads a row, so it fails where reading does. */
+  describe(): string {
+    const [version] = this.sql.about.get() as [string]
+    return `SQLite ${version}, journal mode ${this.db.pragma('journal_mode', { simple: true })}`
+  }
+
   #rollBack(): void {
     // After a full disk or an I/O error SQLite has rolled back by itself.
     if (this.db.inTransaction) this.sql.rollback.run()

@@ -233,6 +233,10 @@ describe('a new file', () => {
     const holder = await openHolder(driver)
     renameSync(path, `${path}.old`)
     await expect(driver.heartbeat(holder)).rejects.toMatchObject({ code: 'SLOTKEEPER_STORE_UNAVAILABLE' })
+    expect(await driver.health()).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('deleted or replaced'),
+    })
     writeFileSync(path, '')
     await expect(driver.heartbeat(holder)).rejects.toMatchObject({ code: 'SLOTKEEPER_STORE_UNAVAILABLE' })
     rmSync(path)

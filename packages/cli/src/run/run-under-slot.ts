@@ -116,8 +116,8 @@ function reasonOf(slot: Slot): LossReason | undefined {
 
 function lossSentence(slot: Slot, end: CommandEnd): string {
   const why = slot.isHeld
-    ? 'no heartbeat came in time'
-    : ((slot.signal.reason as Error | undefined)?.message ?? 'the lease ran out')
+    ? 'no heartbeat came in time.'
+    : ((slot.signal.reason as Error | undefined)?.message ?? 'the lease ran out.')
   const what =
     end.kind !== 'over'
       ? ''

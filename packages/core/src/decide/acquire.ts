@@ -27,7 +27,8 @@ import {
 } from './transitions.ts'
 
 const TOO_LATE = Object.freeze({ kind: 'too-late' } as const)
-const HOLDER_DEAD = Object.freeze({ kind: 'holder-dead' } as const)
+/** The answer to a caller whose holder is dead. */
+export const HOLDER_DEAD = Object.freeze({ kind: 'holder-dead' } as const)
 
 /**
  * Asks for a slot. `alone`: no other command is decided with it, so that a free slot may be granted without passing anybody.

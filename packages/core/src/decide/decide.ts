@@ -2,7 +2,7 @@ import type { AcquireCommand, AcquireResult, Command } from '../commands.ts'
 import type { RunKey } from '../keys.ts'
 import { isSlot, type RunRow } from '../rows.ts'
 import type { Decide, Decision, Section } from '../section.ts'
-import { acquire, adopt, claim as claimSlot, elsewhere, refused } from './acquire.ts'
+import { acquire, adopt, claim as claimSlot, elsewhere, HOLDER_DEAD, refused } from './acquire.ts'
 import { finish, release, remove, requeue, withdraw } from './end.ts'
 import { expire, isDead } from './expire.ts'
 import { CHANGES_PER_COMMAND, CHANGES_PER_SETTLING, type Policy } from './policy.ts'
@@ -137,9 +137,10 @@ function concludeWait(section: Section, command: AcquireCommand, outcome: Waitin
   if (row.sequence !== sequence || row.phase === 'record') return refused('removed', repository)
   if (!row.durable && row.ticket !== command.ticket) return SUPERSEDED
   if (row.phase === 'waiting') return { ...outcome, place: section.place(row) }
-  const present = row.phase === 'reserved' && repository !== undefined && command.mode === 'wait'
-  if (present && !isDead(section, command.holder)) {
-    // Its caller is here: it needs no claim of its own.
+  if (row.phase === 'reserved' && repository !== undefined && command.mode === 'wait') {
+    // Its caller is here: it needs no claim of its own. Finding it dead may take a change.
+    if (section.left < 2) return outcome
+    if (isDead(section, command.holder)) return HOLDER_DEAD
     row.grantedTo = command.ticket
     claim(section, repository, row, command.holder)
   }

@@ -94,6 +94,19 @@ describe('one slot is one ticket’s', () => {
     expect(scene.row('A')?.phase).toBe('reserved')
   })
 
+  test('a durable wait of a dead holder is not told that it has the slot', () => {
+    const scene = new Scene()
+    scene.send(scene.acquire(1, 'X'))
+    const dead = scene.acquire(0, 'A', { durable: true })
+    scene.send(dead)
+    scene.world.store.now += HOLDER_TTL_MS
+    const [repeated, alive] = [again(dead), scene.acquire(2, 'A', { durable: true })]
+    scene.send(repeated, alive)
+    expect(repeated.outcome?.kind).not.toBe('granted')
+    expect(alive.outcome?.kind).toBe('granted')
+    expect(scene.row('A')?.holder).toBe(scene.world.callers.holderOf(2))
+  })
+
   test('a claim asked again under the Manager’s next holder keeps its slot', () => {
     const scene = new Scene()
     scene.send(scene.acquire(0, 'A', { mode: 'enqueue' }))

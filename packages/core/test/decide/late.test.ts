@@ -8,7 +8,7 @@ import { program } from './support/program.ts'
 import { RECORD_TTL_MS, World } from './support/world.ts'
 
 const CASES = Number(process.env.SLOTKEEPER_CASES ?? 4000)
-const options = { numRuns: Math.max(1, Math.round(CASES / 28)) }
+const options = { numRuns: Math.max(1, Math.round(CASES / 40)) }
 const timeout = 60_000 + CASES * 10
 
 test('12. what a withdrawn ticket led to is ended, and the ticket leads to nothing when it comes late', {
@@ -17,7 +17,7 @@ test('12. what a withdrawn ticket led to is ended, and the ticket leads to nothi
   const mode = fc.constantFrom('try' as const, 'wait' as const)
   fc.assert(
     fc.property(
-      program({ acquire: 60 }, 8),
+      program({ weights: { acquire: 60 }, steps: 8 }),
       fc.nat(15),
       fc.boolean(),
       mode,
@@ -56,7 +56,7 @@ test('the same facts and commands give the same decision, and a page of copies t
 }, () => {
   const decide = createDecide({ recordTtlMs: RECORD_TTL_MS })
   fc.assert(
-    fc.property(program({}, 8), ({ limits, steps }) => {
+    fc.property(program({ steps: 8 }), ({ limits, steps }) => {
       const last = steps.at(-1)
       if (last === undefined) return
       const world = new World([], limits)

@@ -1,5 +1,6 @@
 import { authorityRules } from './authority.ts'
 import { batchRules } from './batches.ts'
+import { budgetRules } from './budget.ts'
 import { closingRules } from './closing.ts'
 import { countRules } from './counts.ts'
 import { deathRules } from './deaths.ts'
@@ -13,12 +14,16 @@ import { limitRules } from './limits.ts'
 import { lostAnswerRules } from './lost-answers.ts'
 import { orderRules } from './order.ts'
 import { outageRules } from './outages.ts'
+import { parkingRules } from './parking.ts'
 import { raceRules } from './races.ts'
 import { readRules } from './reads.ts'
 import { removalRules } from './removal.ts'
+import { repeatRules } from './repeats.ts'
 import { repositoryStateRules } from './repository-states.ts'
+import { rowRules } from './rows.ts'
 import type { Rule } from './rule.ts'
 import { stateRules } from './states.ts'
+import { sweepRules } from './sweeps.ts'
 import { tokenRules } from './tokens.ts'
 import { waitingRules } from './waiting.ts'
 import { watchRules } from './watching.ts'
@@ -35,10 +40,12 @@ const GROUPS: readonly ((rule: Rule) => void)[] = [
   tokenRules,
   orderRules,
   idempotencyRules,
+  repeatRules,
   stateRules,
   waitingRules,
   watchRules,
   holderRules,
+  sweepRules,
   deathRules,
   outageRules,
   closingRules,
@@ -46,11 +53,14 @@ const GROUPS: readonly ((rule: Rule) => void)[] = [
   countRules,
   repositoryStateRules,
   durableRules,
+  parkingRules,
   authorityRules,
   removalRules,
   identifierRules,
   readRules,
+  rowRules,
   batchRules,
+  budgetRules,
   lifecycleRules,
   raceRules,
 ]

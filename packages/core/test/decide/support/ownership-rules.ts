@@ -107,7 +107,7 @@ export function repetitionsAgree(): Rule {
           ).length === 1
         // Its run's time may be over, and the first batch not have got so far.
         const settled = told.some(
-          ({ run, event }) => 'run' in repeated && run === repeated.run && event.kind === 'expired',
+          ({ run, event }) => 'run' in repeated && run === repeated.run && SETTLED.includes(event.kind),
         )
         if (alone && !settled)
           must(
@@ -122,6 +122,9 @@ export function repetitionsAgree(): Rule {
   }
 }
 
+/** Events of rows whose time is over. */
+const SETTLED: readonly string[] = ['expired', 'orphaned', 'parked', 'unparked']
+
 function wasSlotOf(first: Commit, run: RunRow['run'], second: Commit): boolean {
   const row = second.before.runs.get(run)
   const mine = about(first, run)
@@ -135,6 +138,7 @@ function agree(first: Command, second: Command): boolean {
   if ('holder' in first && 'holder' in second && first.holder !== second.holder) return true
   // What was refused, waits or was found overdue may have changed since, by promotions of the same commit.
   if (
+    b.kind === 'holder-dead' ||
     a.kind === 'refused' ||
     a.kind === 'too-late' ||
     a.kind === 'held-elsewhere' ||

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 
-/** How many there are of each; few, so that they meet. */
-export const CALLERS = 6
-export const RUNS = 16
+/** How many there are of each. */
+export const CALLERS = 10
+export const RUNS = 24
 
 /** A command as drawn: small numbers that the world turns into a real command with what it knows by then. */
 export interface Asked {
@@ -91,13 +91,18 @@ function mostly<T>(weight: number, value: T, ...others: readonly T[]): fc.Arbitr
   )
 }
 
+/** Mostly one of the first few, so that they meet. */
+function few(most: number, all: number): fc.Arbitrary<number> {
+  return fc.oneof({ weight: 3, arbitrary: fc.nat(most - 1) }, { weight: 1, arbitrary: fc.nat(all - 1) })
+}
+
 function asked(weights: Weights): fc.Arbitrary<Asked> {
   const kinds = Object.entries({ ...USUAL, ...weights }) as [Kind, number][]
   return fc.record({
     kind: fc.oneof(...kinds.map(([kind, weight]) => ({ weight, arbitrary: fc.constant(kind) }))),
     late: mostly(12, 0, 1, 3, 9),
-    run: fc.nat(RUNS - 1),
-    caller: fc.nat(CALLERS - 1),
+    run: few(6, RUNS),
+    caller: few(3, CALLERS),
     mode: fc.constantFrom('try', 'wait', 'wait', 'enqueue'),
     durable: mostly(2, false, true),
     priority: mostly(3, 0, -1, 1, 2),
@@ -110,36 +115,56 @@ function asked(weights: Weights): fc.Arbitrary<Asked> {
   })
 }
 
-/** Programs of up to `steps` batches. `weights` above the usual ones bring a rule's own subject into play more often. */
-export function program(weights: Weights = {}, steps = 14): fc.Arbitrary<Program> {
-  // Many runs at once, so that budgets are used up and queues grow.
-  const burst = fc.array(asked({ acquire: 300 }), { minLength: 8, maxLength: 16, size: 'max' }).map((all) =>
-    all.map((one, i) => ({
-      ...one,
-      run: (one.run + i) % RUNS,
-      mode: one.mode === 'try' ? 'wait' : one.mode,
-    })),
-  )
+/** Which programs to draw. */
+export interface Drawn {
+  /** Above the usual ones, they bring a rule's own subject into play more often. */
+  readonly weights?: Weights
+  /** The most batches. */
+  readonly steps?: number
+  /** One domain with many runs of many holders, small commits, and windows that hide who is dead: budgets are used up. */
+  readonly crowded?: boolean
+}
+
+/** Programs, from a single command to a crowd. */
+export function program({ weights = {}, steps = 14, crowded = false }: Drawn = {}): fc.Arbitrary<Program> {
+  const burst = fc
+    .tuple(
+      fc.array(asked({ ...weights, acquire: crowded ? 120 : 300 }), {
+        minLength: 8,
+        maxLength: 16,
+        size: 'max',
+      }),
+      crowded ? fc.constantFrom(1, 1, 3, 40) : fc.constant(undefined),
+    )
+    .map(([all, limit]) =>
+      all.map((one, i) => ({
+        ...one,
+        run: (one.run + i) % RUNS,
+        caller: crowded ? (one.caller + i) % CALLERS : one.caller,
+        mode: one.mode === 'try' ? 'wait' : one.mode,
+        ...(limit === undefined ? {} : { limit, uid: undefined, generation: undefined }),
+      })),
+    )
   const step: fc.Arbitrary<Step> = fc.record({
-    advance: mostly(8, 0, 1, 1, 15, 15, 45, 45, 110, 600),
-    beats: fc.nat(2 ** CALLERS - 1),
-    domain: mostly(5, 0, 1),
+    advance: crowded ? mostly(5, 0, 1, 45, 110) : mostly(8, 0, 1, 1, 15, 15, 45, 45, 110, 600),
+    beats: crowded ? mostly(2, 0, 2 ** CALLERS - 1, 0x155) : fc.nat(2 ** CALLERS - 1),
+    domain: crowded ? fc.constant(0) : mostly(5, 0, 1),
     by: fc.nat(CALLERS - 1),
     commands: fc.oneof(
       { weight: 3, arbitrary: fc.array(asked(weights), { maxLength: 1 }) },
       { weight: 4, arbitrary: fc.array(asked(weights), { maxLength: 4 }) },
       { weight: 2, arbitrary: fc.array(asked(weights), { maxLength: 12, size: 'max' }) },
-      { weight: 1, arbitrary: burst },
+      { weight: crowded ? 8 : 1, arbitrary: burst },
     ),
-    budget: mostly(4, 16, 17, 18, 21, 100),
+    budget: crowded ? mostly(2, 16, 17) : mostly(4, 16, 17, 18, 21, 100),
     overdue: mostly(2, 100, 1, 2, 4),
     heads: mostly(2, 100, 1, 2, 4),
     cautious: fc.boolean(),
     shared: fc.boolean(),
-    late: mostly(3, false, true),
+    late: crowded ? fc.boolean() : mostly(3, false, true),
     fate: mostly<Step['fate']>(8, 'commit', 'lost', 'lost', 'conflict', 'drain', 'house'),
   })
-  const limit = mostly<number | null>(3, 1, 2, 3, 0, null)
+  const limit = crowded ? mostly<number | null>(2, 40, 2, 1) : mostly<number | null>(3, 1, 2, 3, 0, null)
   return fc.record({
     limits: fc.tuple(limit, limit),
     steps: fc.array(step, { minLength: 1, maxLength: steps, size: 'max' }),

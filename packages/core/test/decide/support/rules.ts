@@ -3,7 +3,7 @@
  * its line in the design.
  */
 export { countsAreExact, limitHolds, pausesHold, tokensGrow } from './capacity-rules.ts'
-export { budgetHolds } from './commit-rules.ts'
+export { budgetHolds, moreIsSaid } from './commit-rules.ts'
 export { endsComplete, orderHolds, placesAreKept } from './order-rules.ts'
 export { holdersAreAlive, leasesAreKept, losersAreTold, repetitionsAgree } from './ownership-rules.ts'
 export { nothingIsLost, statesGoForward } from './run-rules.ts'

@@ -17,6 +17,7 @@ export interface Commit {
   readonly now: number
   readonly by: HolderId | undefined
   readonly budget: number
+  readonly window: Window
   readonly facts: Facts
   readonly commands: readonly Command[]
   readonly decision: Decision
@@ -97,6 +98,7 @@ export class World {
       now: store.now,
       by,
       budget,
+      window,
       facts,
       commands,
       decision,
