@@ -43,7 +43,9 @@ function project(name: string, root: string, include: string[]) {
 export default defineConfig({
   test: {
     projects: [
-      ...packages.map((name) => project(name, `${folder}/${name}`, ['src/**/*.test.ts', 'test/**/*.test.ts'])),
+      ...packages.map((name) =>
+        project(name, `${folder}/${name}`, ['src/**/*.test.ts', 'test/**/*.test.ts']),
+      ),
       project('demo', fileURLToPath(new URL('./examples/demo', import.meta.url)), ['*.test.ts']),
     ],
     maxWorkers: Math.max(2, availableParallelism() - 1),

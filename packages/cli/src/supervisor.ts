@@ -33,6 +33,8 @@ let group: number | undefined
 let exited: Promise<Exit>
 let deadline: Deadline
 let graceMs = 0
+/** The command that waits for a heartbeat to be started. */
+let toStart: Extract<Order, { kind: 'start' }> | undefined
 /** When SIGKILL comes at the latest, by performance.now(). Finite once the command is being ended. */
 let killAt = Number.POSITIVE_INFINITY
 let isLeaseLost = false
@@ -47,16 +49,19 @@ function obey(order: Order): void {
       return start(order)
     case 'extend':
       deadline = order.deadline
-      return watch()
+      return toStart === undefined ? watch() : start(toStart)
     case 'end':
       isLeaseLost = true
-      return end(order.withinMs)
+      return toStart === undefined ? end(order.withinMs) : refuse()
   }
 }
 
-function start({ command, args, env }: Extract<Order, { kind: 'start' }>): void {
-  if (isLeaseLost || leftMs(deadline) <= graceMs)
-    return send(wrapper, { kind: 'over', exitCode: null, signal: null, ended: true })
+/** Begins once the lease leaves more time than it takes to end the command. */
+function start(order: Extract<Order, { kind: 'start' }>): void {
+  if (isLeaseLost) return refuse()
+  toStart = leftMs(deadline) > graceMs ? undefined : order
+  if (toStart !== undefined) return
+  const { command, args, env } = order
   // Detached: a session and process group of its own, from before the command's first instruction on.
   const child = spawn(command, args, { detached: true, stdio: 'inherit', env })
   child.once('error', ({ code = '', message }: NodeJS.ErrnoException) =>
@@ -68,6 +73,11 @@ function start({ command, args, env }: Extract<Order, { kind: 'start' }>): void 
   send(wrapper, { kind: 'started', group })
   watch()
   void exited.then(linger)
+}
+
+function refuse(): void {
+  toStart = undefined
+  send(wrapper, { kind: 'over', exitCode: null, signal: null, ended: true })
 }
 
 /** Ends the command early enough for SIGTERM to work before the lease may be given away. */

@@ -138,7 +138,7 @@ test.concurrent('who waits is told in plain lines: the place, who holds the slot
   const json = scene.work('json', ['--limit', '1', '--json'])
   await scene.until('both are told', () => waiter.stderr.includes('\n') && json.stderr.includes('\n'))
   expect(waiter.stderr).toMatch(
-    /^slotkeeper: acme\/api: place \d, waiting \ds; 1 of 1 taken: acme\/first since \d\d:\d\d:\d\d \(desk-7-\w+\)\n/,
+    /^slotkeeper: acme\/api: place \d, waiting [\dm]+s; 1 of 1 taken: acme\/first since \d\d:\d\d:\d\d \(desk-7-\w+\)\n/,
   )
   expect(JSON.parse(json.stderr.split('\n')[0] as string)).toMatchObject({
     event: 'waiting',

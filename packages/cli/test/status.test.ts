@@ -65,8 +65,8 @@ test.concurrent('slots and queues, as a table and as JSON', async ({ scene }) =>
     /^REPOSITORY +LIMIT +RUNNING +RESERVED +ORPHANED +WAITING +STATE\nacme\/api +1 +1 +0 +0 +1 +active\n$/,
   )
   const one = await scene.finish(['status', '--repository', 'acme/api'])
-  expect(one.stdout).toMatch(/^ +1 +acme\/first +\S+ +\d\d:\d\d:\d\d \(\ds\) +in \d+s +running$/m)
-  expect(one.stdout).toMatch(/^ +1 +acme\/second +\S+ +\d\d:\d\d:\d\d \(\ds\) +3$/m)
+  expect(one.stdout).toMatch(/^ +1 +acme\/first +\S+ +\d\d:\d\d:\d\d \([\dm]+s\) +in \d+s +running$/m)
+  expect(one.stdout).toMatch(/^ +1 +acme\/second +\S+ +\d\d:\d\d:\d\d \([\dm]+s\) +3$/m)
 
   scene.open('all')
   await Promise.all([holder.ended, waiter.ended])

@@ -13,6 +13,7 @@ import type { HolderId } from './keys.ts'
 import type { StoreEvent } from './rows.ts'
 import type { Decide, Decision } from './section.ts'
 
+const nothing = () => {}
 const NO_EVENTS: readonly StoreEvent[] = Object.freeze([])
 
 interface Entry {
@@ -177,7 +178,16 @@ export class Batcher {
 
 /** Asks the domain of a synchronous driver; no batch, no promise. */
 export function decideNow(host: BatcherHost, domain: string, commands: readonly Command[]): void {
-  const batch = new Batch(domain, host.holder(), commands, () => {})
+  const by = host.holder()
+  const batch: DomainBatch = {
+    domain,
+    by,
+    commands,
+    decision: undefined,
+    error: undefined,
+    events: NO_EVENTS,
+    done: nothing,
+  }
   void host.driver.transact([batch], host.decide)
   if (batch.error !== undefined) throw batch.error
   if (batch.decision === undefined)

@@ -2,7 +2,7 @@ import type { CallOptions } from './call-options.ts'
 import { within } from './call-options.ts'
 import type { ClaimResult, ReleaseResult, RequeueResult } from './commands.ts'
 import type { DomainBatch, Driver } from './driver.ts'
-import { CallTimeoutError, type LossReason, SlotkeeperError } from './errors.ts'
+import { CallTimeoutError, type LossReason, type RefusalReason, SlotkeeperError } from './errors.ts'
 import { HolderKeeper, type KeeperHost } from './holder-keeper.ts'
 import type { HolderId, RepositoryKey, RunKey } from './keys.ts'
 import { LocalSlot } from './local-slot.ts'
@@ -60,8 +60,31 @@ export class Engine extends StoreCalls implements KeeperHost {
     const known = this.slots.get(row.grantedTo ?? row.ticket)
     if (known !== undefined && known.token === row.token) return known
     const slot = new LocalSlot(this, row)
-    if (slot.phase === 'running') this.slots.set(slot.ticket, slot)
+    if (slot.phase === 'running') this.keep(slot)
     return slot
+  }
+
+  /** A slot is in hand. */
+  keep(slot: LocalSlot): void {
+    this.slots.set(slot.ticket, slot)
+    if (this.tells) this.metrics.gauge('slotkeeper_slots_held', this.slots.size, {})
+  }
+
+  refused(repository: RepositoryKey, run: RunKey, reason: RefusalReason): void {
+    if (!this.tells) return
+    this.metrics.count('slotkeeper_refused_total', { ...this.labels, reason })
+    this.logger.debug({ event: 'refused', repository, run, reason }, 'refused a slot')
+  }
+
+  /** The slot of a row that was just granted to a caller, with the news of it. `waitedMs`: how long the caller waited. */
+  acquired(row: RunRow, again: boolean, waitedMs: number): LocalSlot {
+    if (this.tells) {
+      const { repository, run, holder } = row
+      this.metrics.count('slotkeeper_acquired_total', this.labels)
+      this.metrics.observe('slotkeeper_wait_seconds', waitedMs / 1000, this.labels)
+      this.logger.info({ event: 'acquired', repository, run, holder, again, waitedMs }, 'acquired a slot')
+    }
+    return this.slotOf(row)
   }
 
   /** Loses every slot of the holder when its deadline has passed. */
@@ -72,7 +95,7 @@ export class Engine extends StoreCalls implements KeeperHost {
 
   slotLost(slot: LocalSlot, reason: LossReason): void {
     this.forget(slot)
-    this.metrics.count('slotkeeper_lost_total', { driver: this.driver.name, reason })
+    this.metrics.count('slotkeeper_lost_total', { ...this.labels, reason })
     this.logger.error(
       { event: 'slot-lost', repository: slot.repository, run: slot.run, reason },
       'a slot was lost',
@@ -95,7 +118,7 @@ export class Engine extends StoreCalls implements KeeperHost {
     )
     if (outcome.kind === 'running') {
       slot.claimed(outcome.row)
-      this.slots.set(slot.ticket, slot)
+      this.keep(slot)
       return { kind: 'running' }
     }
     if (outcome.kind === 'held-elsewhere')
@@ -136,25 +159,23 @@ export class Engine extends StoreCalls implements KeeperHost {
     options?: CallOptions & { readonly state?: FinalState },
   ): Promise<ReleaseOutcome> {
     slot.end('released')
-    // It stays in hand until the store has heard, so that closing waits for it.
-    try {
-      const outcome = await this.release(slot.repository, slot, options)
-      this.forget(slot)
-      return outcome
-    } catch (error) {
-      slot.reopen()
-      throw error
-    }
+    // It stays in hand until the store has heard, so that it may be released again, and closing waits for it.
+    const answer = this.release(slot.repository, slot, options)
+    const outcome = answer instanceof Promise ? await answer : answer
+    slot.settled()
+    this.forget(slot)
+    if (this.tells) this.metrics.observe('slotkeeper_held_seconds', slot.heldMs / 1000, this.labels)
+    return outcome
   }
 
-  async release(
+  release(
     repository: RepositoryKey,
     of: Pick<LocalSlot, 'run' | 'token'>,
     options?: CallOptions & {
       readonly state?: FinalState
       readonly force?: { actor: string; reason: string }
     },
-  ): Promise<ReleaseOutcome> {
+  ): ReleaseOutcome | Promise<ReleaseOutcome> {
     const answer = this.perform(
       {
         kind: 'release',
@@ -168,9 +189,15 @@ export class Engine extends StoreCalls implements KeeperHost {
       },
       options,
     )
-    const outcome: ReleaseResult = answer instanceof Promise ? await answer : answer
-    this.metrics.count('slotkeeper_released_total', { driver: this.driver.name })
-    this.logger.info({ event: 'released', repository, run: of.run, outcome: outcome.kind }, 'released a slot')
+    if (!(answer instanceof Promise)) return this.#released(repository, of.run, answer)
+    return answer.then((outcome) => this.#released(repository, of.run, outcome))
+  }
+
+  #released(repository: RepositoryKey, run: RunKey, outcome: ReleaseResult): ReleaseOutcome {
+    if (this.tells) {
+      this.metrics.count('slotkeeper_released_total', this.labels)
+      this.logger.info({ event: 'released', repository, run, outcome: outcome.kind }, 'released a slot')
+    }
     return outcome.kind === 'released' ? { kind: 'released', promoted: outcome.promoted } : outcome
   }
 
@@ -290,6 +317,7 @@ export class Engine extends StoreCalls implements KeeperHost {
   /** A slot is not in hand any more. */
   forget(slot: LocalSlot): void {
     if (this.slots.get(slot.ticket) === slot) this.slots.delete(slot.ticket)
+    if (this.tells) this.metrics.gauge('slotkeeper_slots_held', this.slots.size, {})
     if (this.slots.size === 0) this.#onEmpty?.()
   }
 

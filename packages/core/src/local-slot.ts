@@ -43,6 +43,7 @@ export class LocalSlot implements Slot {
   #dueAt: number | undefined
   #lost: SlotLostError | undefined
   #ended = false
+  #settled = false
   #controller: AbortController | undefined
   #cancelHold: Cancel | undefined
   #holdMarginMs = 0
@@ -136,7 +137,7 @@ export class LocalSlot implements Slot {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#ended && this.#lost === undefined) await this.#engine.giveUpSlot(this, 'completed')
+    if (!this.#settled && this.#lost === undefined) await this.#engine.giveUpSlot(this, 'completed')
   }
 
   /** The reservation became this Manager's running slot. */
@@ -157,9 +158,14 @@ export class LocalSlot implements Slot {
       this.#controller.abort(this.#loss(reason))
   }
 
-  /** The release did not reach the store, so the slot is still taken there and may be released again. */
-  reopen(): void {
-    this.#ended = false
+  /** The store has heard that it is released. */
+  settled(): void {
+    this.#settled = true
+  }
+
+  /** How long it was held, by the wall clock. */
+  get heldMs(): number {
+    return Math.max(0, this.#engine.clock.wall() - this.#acquiredAt)
   }
 
   /** The slot cannot be proved to be held any more. */

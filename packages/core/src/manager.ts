@@ -380,16 +380,16 @@ export class Manager implements AsyncDisposable {
     command: Pick<Command, 'repository'> & { readonly run: RunKey },
     result: AcquireResult,
   ): AcquireOutcome {
-    const { metrics, driver, logger, callTimeoutMs } = this.#engine
     const { repository, run } = command
     switch (result.kind) {
       case 'granted':
-        metrics.count('slotkeeper_acquired_total', { driver: driver.name })
-        logger.info({ event: 'acquired', repository, run, again: result.again }, 'acquired a slot')
-        return { kind: 'granted', slot: this.#engine.slotOf(result.row), again: result.again }
+        return {
+          kind: 'granted',
+          slot: this.#engine.acquired(result.row, result.again, 0),
+          again: result.again,
+        }
       case 'refused':
-        metrics.count('slotkeeper_refused_total', { driver: driver.name, reason: result.reason })
-        logger.debug({ event: 'refused', repository, run, reason: result.reason }, 'refused a slot')
+        this.#engine.refused(repository, run, result.reason)
         return {
           kind: 'refused',
           reason: result.reason,
@@ -399,7 +399,7 @@ export class Manager implements AsyncDisposable {
       case 'held-elsewhere':
         return { kind: 'held-elsewhere', holder: result.holder, since: new Date(result.since) }
       default:
-        throw new CallTimeoutError(`Acquiring ${repository} ${run}`, callTimeoutMs)
+        throw new CallTimeoutError(`Acquiring ${repository} ${run}`, this.#engine.callTimeoutMs)
     }
   }
 }

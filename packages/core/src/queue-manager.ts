@@ -165,7 +165,9 @@ export class QueueManager {
     const commands = runs.map((run) =>
       acquireCommand(this.#engine, { ...run, repository, durable: true }, 'enqueue'),
     )
-    const results = await Promise.all(this.#engine.performAll(commands, options))
+    const results = await Promise.all(
+      this.#engine.performAll(commands, options).map((result) => Promise.resolve(result)),
+    )
     return results.map((result, at) => this.#outcome((commands[at] as AcquireCommand).run, result))
   }
 

@@ -68,7 +68,7 @@ export function acquireCommand(
 }
 
 /** @throws InvalidArgumentError unless it is a whole number of 32 bits */
-export function checkPriority(priority: unknown): number {
+function checkPriority(priority: unknown): number {
   if (priority === undefined) return 0
   if (typeof priority === 'number' && (priority | 0) === priority) return priority
   throw new InvalidArgumentError(

@@ -7,9 +7,9 @@ import type { DomainBatch, Driver } from './driver.ts'
 import { CallTimeoutError, isSlotkeeperError, ManagerClosedError, type SlotkeeperError } from './errors.ts'
 import type { HolderKeeper } from './holder-keeper.ts'
 import { checkKey, type HolderId, type RepositoryKey, type RunKey } from './keys.ts'
-import type { Logger } from './logger.ts'
+import { type Logger, silentLogger } from './logger.ts'
 import { type ManagerOptions, type ResolvedOptions, resolveOptions } from './manager-options.ts'
-import type { Metrics } from './metrics.ts'
+import { type MetricLabels, type Metrics, silentMetrics } from './metrics.ts'
 import { randomId } from './random-id.ts'
 import type { RunRow } from './rows.ts'
 import type { Decide } from './section.ts'
@@ -32,8 +32,14 @@ export abstract class StoreCalls implements BatcherHost {
   readonly metrics: Metrics
   readonly random: () => number
   readonly callTimeoutMs: number
+  /** The driver answers without promises. */
+  readonly synchronous: boolean
   readonly decide: Decide
   readonly ticket: () => string
+  /** Somebody listens to what is logged or counted. */
+  readonly tells: boolean
+  /** On every measurement. */
+  readonly labels: MetricLabels
   /** Tickets of calls whose answers are awaited. */
   readonly asking = new Set<string>()
   abstract readonly keeper: HolderKeeper
@@ -52,8 +58,11 @@ export abstract class StoreCalls implements BatcherHost {
     this.clock = clock
     this.logger = logger
     this.metrics = metrics
+    this.tells = logger !== silentLogger || metrics !== silentMetrics
+    this.labels = { driver: driver.name }
     this.random = random
     this.callTimeoutMs = callTimeoutMs
+    this.synchronous = driver.manifest.synchronous
     this.decide = createDecide({ recordTtlMs })
     this.ticket = ticketSource(randomId(random))
     this.#batcher = new Batcher(this)
@@ -64,10 +73,6 @@ export abstract class StoreCalls implements BatcherHost {
   /** Aborts when the Manager's connections end. */
   get closing(): AbortSignal {
     return this.ending.signal
-  }
-
-  get synchronous(): boolean {
-    return this.driver.manifest.synchronous
   }
 
   get isClosed(): boolean {
@@ -104,9 +109,11 @@ export abstract class StoreCalls implements BatcherHost {
    * that may pass, until the time is over: a commit of unknown outcome is found out that way.
    */
   perform<C extends Command>(command: C, options?: CallOptions): OutcomeOf<C> | Promise<OutcomeOf<C>> {
-    this.checkOpen(ENDINGS.has(command.kind))
-    checkCallOptions(options)
-    options?.signal?.throwIfAborted()
+    if (this.refusing) this.checkOpen(ENDINGS.has(command.kind))
+    if (options !== undefined) {
+      checkCallOptions(options)
+      options.signal?.throwIfAborted()
+    }
     return this.synchronous ? this.performNow(command) : this.performLater(command, options)
   }
 
@@ -171,7 +178,7 @@ export abstract class StoreCalls implements BatcherHost {
           if (isSlotkeeperError(error, 'SLOTKEEPER_CALL_TIMEOUT') && clock.monotonic() >= until)
             throw failure ?? error
           failure = error
-          this.metrics.count('slotkeeper_store_errors_total', { driver: this.driver.name, code: error.code })
+          this.metrics.count('slotkeeper_store_errors_total', { ...this.labels, code: error.code })
           this.logger.warn(
             {
               event: 'store-error',

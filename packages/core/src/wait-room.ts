@@ -107,7 +107,7 @@ export class WaitRoom {
     const engine = this.#engine
     if (engine.synchronous) {
       const result = engine.perform(command, options) as AcquireResult
-      if (result.kind === 'granted') return engine.slotOf(result.row)
+      if (result.kind === 'granted') return engine.acquired(result.row, result.again, 0)
       const waiter = this.#enter(command, options)
       this.#answered(waiter, result)
       return waiter.promise
@@ -155,7 +155,10 @@ export class WaitRoom {
     const { clock, hub, driver } = this.#engine
     const waiter = new Waiter(command, clock.monotonic())
     this.#waiters.set(command.ticket, waiter)
-    waiter.also(() => this.#waiters.delete(command.ticket))
+    waiter.also(() => {
+      this.#waiters.delete(command.ticket)
+      if (this.#engine.tells) this.#engine.metrics.gauge('slotkeeper_waiters', this.#waiters.size, {})
+    })
     const { signal, timeoutMs } = options
     if (signal !== undefined) {
       const abort = () => this.#leave(waiter, signal.reason)
@@ -182,7 +185,7 @@ export class WaitRoom {
     })
     if (this.#cancelBackstop === undefined && driver.manifest.backstopMs !== Number.POSITIVE_INFINITY)
       this.#armBackstop()
-    this.#engine.metrics.gauge('slotkeeper_waiters', this.#waiters.size, {})
+    if (this.#engine.tells) this.#engine.metrics.gauge('slotkeeper_waiters', this.#waiters.size, {})
     return waiter
   }
 
@@ -317,14 +320,7 @@ export class WaitRoom {
 
   #grant(waiter: Waiter, row: RunRow): void {
     if (waiter.isSettled) return
-    const { metrics, clock, driver, logger } = this.#engine
-    const { repository, run } = waiter.command
-    metrics.count('slotkeeper_acquired_total', { driver: driver.name })
-    metrics.observe('slotkeeper_wait_seconds', (clock.monotonic() - waiter.since) / 1000, {
-      driver: driver.name,
-    })
-    logger.info({ event: 'acquired', repository, run, holder: row.holder }, 'acquired a slot')
-    waiter.resolve(this.#engine.slotOf(row))
+    waiter.resolve(this.#engine.acquired(row, false, this.#engine.clock.monotonic() - waiter.since))
   }
 
   /** The caller is gone: whatever its ticket led to is taken back. */
@@ -351,7 +347,7 @@ const EXPLAINED: Record<RefusalReason, string> = {
 }
 
 /** The error for those who were promised a slot. */
-export function refused(
+function refused(
   command: { readonly repository: string; readonly run: string },
   reason: RefusalReason | 'held-elsewhere',
   detail?: string,

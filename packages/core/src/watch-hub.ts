@@ -294,7 +294,13 @@ export class WatchHub {
 
   #resync(repository: RepositoryKey): SlotEvent {
     const at = new Date(this.#engine.clock.wall())
-    const nothing = { run: undefined, holder: undefined, leaseId: undefined, slotNumber: undefined, detail: undefined }
+    const nothing = {
+      run: undefined,
+      holder: undefined,
+      leaseId: undefined,
+      slotNumber: undefined,
+      detail: undefined,
+    }
     return { kind: 'resync', repository, at, ...nothing }
   }
 }

@@ -18,7 +18,9 @@ test('every code is named by the sources outside the table of codes', async () =
   const packages = new URL('../../', import.meta.url)
   const sources = readdirSync(packages).flatMap((name) =>
     readdirSync(new URL(`${name}/src`, packages), { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.ts') && !file.endsWith('error-codes.ts') && !file.endsWith('.test.ts'))
+      .filter(
+        (file) => file.endsWith('.ts') && !file.endsWith('error-codes.ts') && !file.endsWith('.test.ts'),
+      )
       .map((file) => readFileSync(new URL(`${name}/src/${file}`, packages), 'utf8')),
   )
   const text = sources.join('\n')

@@ -200,4 +200,4 @@ export function memoryStore(options: { readonly maxRecords?: number } = {}): Mem
 }
 
 /** Ended runs remembered by default: about 5 MB. */
-export const DEFAULT_MAX_RECORDS = 10_000
+const DEFAULT_MAX_RECORDS = 10_000

@@ -46,6 +46,7 @@ export class SupervisedCommand {
   readonly #pipe: Duplex
   #resolve!: (end: CommandEnd) => void
   #group: number | undefined
+  #isReady = false
   #isOver = false
   #told = 0
   /** Came before the command was there. */
@@ -82,7 +83,7 @@ export class SupervisedCommand {
 
   /** The lease is provably held until then. The supervisor is told what it does not know yet. */
   extend(deadline: Deadline): void {
-    if (this.#group === undefined || this.#isOver) return
+    if (!this.#isReady || this.#isOver) return
     if (Math.abs(deadline.monotonicMs - this.#told) < SAME_MS) return
     this.#told = deadline.monotonicMs
     send(this.#pipe, { kind: 'extend', deadline })
@@ -98,6 +99,7 @@ export class SupervisedCommand {
   #hear(report: Report): void {
     switch (report.kind) {
       case 'ready': {
+        this.#isReady = true
         const { command, args, env, graceMs, deadline } = this.#spec
         return send(this.#pipe, { kind: 'start', command, args, env, graceMs, deadline: deadline() })
       }

@@ -5,7 +5,7 @@ import { postgresqlKeys } from './postgresql-keys.ts'
 import type { SettingKey, ValueKind } from './setting-key.ts'
 
 /** Every key there is: the one source of names, defaults, rules and documentation. */
-export const settingKeys = { ...concurrencyKeys, ...etcdKeys, ...postgresqlKeys, ...localKeys } as const
+const settingKeys = { ...concurrencyKeys, ...etcdKeys, ...postgresqlKeys, ...localKeys } as const
 
 type Keys = typeof settingKeys
 type ValueOf<K> = K extends { readonly kind: ValueKind<infer T> } ? T : never

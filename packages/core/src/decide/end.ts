@@ -97,8 +97,8 @@ export function withdraw(
   // A slot is whose it was given to last, whoever enqueued the run.
   if ((isSlot(row.phase) ? (row.grantedTo ?? row.ticket) : row.ticket) !== command.of)
     return { kind: 'absent' }
-  if (command.orphan && row.durable && row.phase === 'running') {
-    orphan(section, repository, row)
+  if (command.orphan && row.durable && (row.phase === 'running' || row.phase === 'orphaned')) {
+    if (row.phase === 'running') orphan(section, repository, row)
     return { kind: 'withdrawn' }
   }
   if (row.ticket === command.of) {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { HolderId } from '../../src/keys.ts'
 import { again, HOLDER_TTL_MS } from './support/callers.ts'
 import { Scene } from './support/commands.ts'
-import { budgetHolds } from './support/rules.ts'
+import { budgetHolds, holdersAreAlive } from './support/rules.ts'
 import { World } from './support/world.ts'
 
 describe('one slot is one ticket’s', () => {
@@ -232,5 +232,33 @@ describe('budget', () => {
     }
     world.drain('acme/0')
     expect(scene.row('W19')?.phase).toBe('record')
+  })
+
+  test('many overdue rows of many dead holders do not overrun a small commit, however the remainders fall', () => {
+    for (let parked = 0; parked < 4; parked++)
+      for (let budget = 16; budget < 20; budget++) {
+        const scene = new Scene(new World([budgetHolds(), holdersAreAlive()]))
+        const { world } = scene
+        for (let i = 0; i < parked; i++) {
+          scene.send(scene.acquire(0, `P${i}`, { mode: 'enqueue', limit: 0 }))
+          scene.send({ ...scene.requeue(0, `P${i}`), delayMs: HOLDER_TTL_MS })
+        }
+        for (let i = 0; i < 20; i++) {
+          const holder = `gone-${i}` as HolderId
+          const expiresAt = world.store.now + HOLDER_TTL_MS
+          world.store.holders.set(holder, { holder, dead: false, epoch: 0, expiresAt })
+          scene.send(scene.acquire(0, `W${i}`, { holder, limit: 0 }))
+        }
+        world.store.now += HOLDER_TTL_MS
+        world.drain('acme/0', {
+          budget,
+          overdue: 100,
+          heads: 100,
+          cautious: false,
+          shared: true,
+          late: false,
+        })
+        expect(scene.row('W19')?.phase).toBe('record')
+      }
   })
 })

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isSlotkeeperError, type Manager, type Slot } from '@slotkeeper/core'
+import { isSlotkeeperError, type Manager, type Repository, type Slot } from '@slotkeeper/core'
 import { History } from '../history/history.ts'
 import { judge } from '../history/judge.ts'
 import { audit } from './audit.ts'
 import { API } from './commands.ts'
-import { type Lab, repo, run } from './lab.ts'
+import { type Lab, run } from './lab.ts'
 import type { Random } from './random.ts'
 
 const KEY = 'acme/api'
@@ -23,7 +23,8 @@ interface Racer {
 export class Race {
   readonly history = new History()
   readonly random: Random
-  limit = 3
+  #limit = 3
+  #generation = 1
   readonly #lab: Lab
   readonly #held = new Map<string, Slot>()
   readonly #waiting = new Map<string, number>()
@@ -43,14 +44,15 @@ export class Race {
 
   /** Begins with a limit that the history knows. */
   async begin(manager: Manager): Promise<void> {
-    await this.setLimit(manager, this.limit)
+    await this.setLimit(manager, this.#limit)
   }
 
   async setLimit(manager: Manager, limit: number): Promise<void> {
     const call = this.history.call()
-    this.limit = limit
+    this.#limit = limit
+    this.#generation++
     this.history.add({ kind: 'limit-asked', call, repository: KEY, limit })
-    await manager.setRepositoryLimit(repo(limit))
+    await manager.setRepositoryLimit(this.#repo())
     this.history.add({ kind: 'limit-answered', call, repository: KEY, limit })
   }
 
@@ -143,8 +145,10 @@ export class Race {
     })
   }
 
-  #repo() {
-    return repo(this.limit)
+  /** As it is now: whoever asks with an older word changes nothing. */
+  #repo(): Repository {
+    const metadata = { namespace: 'acme', name: 'api', generation: this.#generation }
+    return { metadata, spec: { concurrencyLimit: this.#limit } }
   }
 
   async #try(racer: Racer): Promise<void> {

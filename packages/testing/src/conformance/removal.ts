@@ -7,7 +7,8 @@ export function removalRules(rule: Rule): void {
   rule(
     'removal: a repository goes with its queue, its slots and its records, and leaves the others alone',
     async (lab) => {
-      const [a, b] = [await lab.manager({ holderTtlMs: 10 * lab.ttlMs }), await lab.manager()]
+      const [a, b] = await lab.managers(2)
+      a.queueManager.setupWatcher('acme/api', () => {})
       const slot = await grantedTo(a, ask(repo(1), 1))
       const kept = await grantedTo(a, ask(repo(1, 'other'), 1))
       await b.queueManager.addListToRunningQueue(repo(1), [run(2), run(3)])

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
-import { API, acquire, release, withdraw } from './commands.ts'
+import { API, acquire, enqueue, release, repositoryState, withdraw } from './commands.ts'
 import { ask, grantedTo, repo, run } from './lab.ts'
 import type { Rule } from './rule.ts'
 
@@ -162,6 +162,47 @@ export function waitingRules(rule: Rule): void {
     }
     assert.equal((await desk.repository(API))?.live, 1)
   })
+
+  rule(
+    'withdrawal: a durable slot whose run may have been started is orphaned, and a reservation is given back',
+    async (lab) => {
+      const [desk, other] = await lab.desks(2)
+      const holder = await desk.holder()
+      const proposal = { limit: 2 }
+      const started = acquire({
+        run: run(1),
+        ticket: desk.ticket(),
+        holder,
+        mode: 'wait',
+        durable: true,
+        proposal,
+      })
+      assert.equal((await desk.send(started)).kind, 'granted')
+      const orphaning = withdraw({ run: run(1), of: started.ticket, orphan: true, ticket: desk.ticket() })
+      for (const sender of [desk, other]) await sender.send({ ...orphaning })
+      assert.equal((await other.row(API, run(1)))?.phase, 'orphaned')
+      const listed = enqueue({ run: run(2), ticket: desk.ticket(), proposal })
+      const before = await desk.send(listed)
+      const taken = acquire({
+        run: run(2),
+        ticket: desk.ticket(),
+        holder,
+        mode: 'wait',
+        durable: true,
+        proposal,
+      })
+      assert.equal((await desk.send(taken)).kind, 'granted')
+      await desk.send(repositoryState({ ticket: desk.ticket(), state: 'paused' }))
+      await other.send(withdraw({ run: run(2), of: taken.ticket, ticket: desk.ticket() }))
+      const after = await other.row(API, run(2))
+      assert.deepEqual(
+        [before.kind, after?.phase],
+        ['granted', 'waiting'],
+        'the entry of the list is not lost',
+      )
+      assert.deepEqual((await desk.repository(API))?.live, 1)
+    },
+  )
 
   rule('withdrawal: durable enqueues are never withdrawn: the caller repeats them', async (lab) => {
     const { manager, faults } = await lab.faulty({ callTimeoutMs: 500 })

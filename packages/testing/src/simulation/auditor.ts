@@ -283,6 +283,8 @@ export class Auditor {
     if (was === undefined || was.sequence !== is.sequence) return
     const back = rank(is.state) < rank(was.state) || (isFinal(was.state) && is.state !== was.state)
     if (!back) return
+    // It never ran: its attempt is over and may be asked for again.
+    if (was.phase === 'waiting' && is.phase === 'record' && is.state === undefined) return
     const givenBack =
       isSlot(was.phase) && is.state === 'queued' && (is.phase === 'waiting' || isSlot(is.phase))
     const resumed = was.ending === 'expired' || is.phase === 'waiting'

@@ -61,6 +61,9 @@ export class Bodies {
   begin(of: SimulatedProcess, slot: Slot): Body | undefined {
     const { repository, run, leaseId, fencingToken, slotNumber, durable, signal } = slot
     if (signal.aborted) return undefined
+    // Two callers of one process may ask for one durable run; they share its slot.
+    for (const other of this.#running)
+      if (other.of === of && other.repository === repository && other.token === fencingToken && durable) return undefined
     const limit = this.#limits.get(`${repository} ${fencingToken}`)
     if (limit === undefined) {
       this.#host.broken(2, `${of.name} was handed ${run} with token ${fencingToken}, which was never granted`)

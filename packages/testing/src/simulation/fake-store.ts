@@ -120,7 +120,7 @@ export class FakeStore {
       domain: batch.domain,
       now,
       wall,
-      tokenFloor: Math.max(this.tokenFloor, this.traits.wallTokens ? wall * 1000 : 0),
+      tokenFloor: Math.max(this.tokenFloor, this.traits.wallTokens ? Math.floor(wall * 1000) : 0),
       guard: { ...domain.guard },
       repositories,
       holders: [...holders.values()],

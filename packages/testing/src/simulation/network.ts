@@ -37,6 +37,7 @@ export class Wire {
   readonly #coverage: Coverage
   readonly #until = new Map<WireFault, number>()
   readonly #underway = new Set<Underway>()
+  readonly #tracing: boolean
   /** Told of what became of a message. */
   readonly #log: (text: string) => void
 
@@ -48,6 +49,7 @@ export class Wire {
       traits: WireTraits
       store: StoreSwitch
       coverage: Coverage
+      tracing: boolean
       log: (text: string) => void
     },
   ) {
@@ -57,6 +59,7 @@ export class Wire {
     this.#traits = options.traits
     this.#store = options.store
     this.#coverage = options.coverage
+    this.#tracing = options.tracing
     this.#log = options.log
   }
 
@@ -81,7 +84,7 @@ export class Wire {
 
   met(fault: Fault, calls: readonly Call[]): void {
     this.#coverage.add(fault, calls)
-    this.#log(`${this.of.name}: ${fault} meets ${calls.join('+')}`)
+    if (this.#tracing) this.#log(`${this.of.name}: ${fault} meets ${calls.join('+')}`)
   }
 
   /** Something happened to the process while these calls were under way. */
@@ -103,6 +106,7 @@ export class Wire {
    */
   request<T>(calls: readonly Call[], work: () => T, signal?: AbortSignal): Promise<T> {
     const underway: Underway = { calls }
+    if (this.#tracing) this.#log(`${this.of.name} → ${calls.join('+')}`)
     return new Promise<T>((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)
       let open = true

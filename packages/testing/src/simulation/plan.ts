@@ -23,7 +23,13 @@ export interface Traits {
 
 /** Something that goes wrong. */
 export type FaultStep =
-  | { readonly kind: 'wire'; readonly at: number; readonly process: number; readonly fault: WireFault; readonly ms: number }
+  | {
+      readonly kind: 'wire'
+      readonly at: number
+      readonly process: number
+      readonly fault: WireFault
+      readonly ms: number
+    }
   | { readonly kind: 'stall' | 'suspend'; readonly at: number; readonly process: number; readonly ms: number }
   | { readonly kind: 'crash'; readonly at: number; readonly process: number; readonly ms: number }
   | { readonly kind: 'outage' | 'restart-all'; readonly at: number; readonly ms: number }
@@ -164,6 +170,12 @@ function fault(random: Random, traits: Traits): FaultStep {
     case 5:
       return random.chance(0.5) ? { kind: 'restart-all', at, ms } : { kind: 'break-watch', at, process }
     default:
-      return { kind: 'wire', at, process, fault: random.pick(WIRE_FAULTS), ms: random.chance(0.5) ? long : 2 * long }
+      return {
+        kind: 'wire',
+        at,
+        process,
+        fault: random.pick(WIRE_FAULTS),
+        ms: random.chance(0.5) ? long : 2 * long,
+      }
   }
 }

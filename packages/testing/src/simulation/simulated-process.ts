@@ -23,8 +23,8 @@ export class SimulatedProcess {
   /** Timers that are set, and promises to stay alive. */
   timers = 0
   kept = 0
-  /** Until when what happened to it may still be felt. */
-  touchedUntil = 0
+  /** Some fault met it. */
+  touched = false
   /** True ms in which it did not run. */
   pausedMs = 0
   readonly #error: ClockError

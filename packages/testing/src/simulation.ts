@@ -1,0 +1,7 @@
+/**
+ * The simulation: the shipped Manager in several processes, in virtual time, through everything that can go wrong.
+ * @packageDocumentation
+ */
+export { CALLS, type Call, Coverage, FAULTS, type Fault } from './simulation/coverage.ts'
+export { type SimulateOptions, type Simulated, SimulationError, simulate, trySeed } from './simulation/simulate.ts'
+export type { BrokenRule, RuleNumber } from './simulation/violation.ts'
