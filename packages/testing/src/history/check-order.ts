@@ -7,8 +7,8 @@ interface Queued {
   readonly asked: AskedEntry
   readonly since: number
   readonly hold: Hold | undefined
-  /** When it stopped waiting without a slot, as far as anybody knows. */
-  readonly until: number
+  /** It was found in the queue when all was over. */
+  readonly waitsOn: boolean
   readonly entries: readonly HistoryEntry[]
 }
 
@@ -31,8 +31,9 @@ export function checkOrder(history: readonly HistoryEntry[]): Violation[] {
 
 function passes(hold: Hold, first: Queued, history: readonly HistoryEntry[]): boolean {
   if (first.asked.call === hold.call || first.asked.run === hold.run) return false
-  if (first.since > hold.asked || first.until <= hold.from) return false
-  if (first.hold !== undefined && first.hold.token < hold.token) return false
+  if (first.since > hold.asked) return false
+  // Who never told of a slot may have been granted one, and left before the news came; unless he is waiting still.
+  if (first.hold === undefined ? !first.waitsOn : first.hold.token < hold.token) return false
   const asked = history.find((entry) => entry.kind === 'asked' && entry.call === hold.call) as
     | AskedEntry
     | undefined
@@ -42,28 +43,21 @@ function passes(hold: Hold, first: Queued, history: readonly HistoryEntry[]): bo
 function queuedOf(history: readonly HistoryEntry[], holds: ReadonlyMap<string, readonly Hold[]>): Queued[] {
   const asked = new Map<number, AskedEntry>()
   const seen = new Map<number, HistoryEntry>()
-  const left = new Map<number, HistoryEntry>()
-  const crashed = new Map<string, HistoryEntry>()
+  const waiting = new Map<string, HistoryEntry>()
   for (const entry of history) {
     if (entry.kind === 'asked') asked.set(entry.call, entry)
     else if (entry.kind === 'queued') seen.set(entry.call, entry)
-    else if (entry.kind === 'refused' || entry.kind === 'failed') left.set(entry.call, entry)
-    else if (entry.kind === 'crashed') crashed.set(entry.manager, entry)
+    else if (entry.kind === 'found' && entry.as === 'waiting')
+      waiting.set(`${entry.repository} ${entry.run}`, entry)
   }
   const queue: Queued[] = []
   for (const [call, sight] of seen) {
     const ask = asked.get(call)
     if (ask === undefined) continue
-    const end = left.get(call) ?? (ask.mode === 'enqueue' ? undefined : crashed.get(ask.manager))
+    const end = waiting.get(`${ask.repository} ${ask.run}`)
     const hold = holds.get(ask.repository)?.find((one) => one.call === call)
-    const entries = end === undefined ? [ask, sight] : [ask, sight, end]
-    queue.push({
-      asked: ask,
-      since: sight.at,
-      hold,
-      until: end?.at ?? Number.POSITIVE_INFINITY,
-      entries: [...entries, ...(hold?.entries ?? [])],
-    })
+    const entries = [ask, sight, ...(end === undefined ? [] : [end]), ...(hold?.entries ?? [])]
+    queue.push({ asked: ask, since: sight.at, hold, waitsOn: end !== undefined, entries })
   }
   return queue
 }

@@ -119,6 +119,8 @@ test('who waited before another asked goes before it, unless the other has a hig
   told.grant('b', higher, 1)
   expect(told.rules()).toEqual([])
   told.grant('c', lower, 2)
+  expect(told.rules()).toEqual([])
+  told.grant('a', first, 3)
   expect(told.rules()).toEqual([3])
 })
 
@@ -126,6 +128,7 @@ test('a try never goes before anybody who waited', () => {
   const told = new Told()
   told.queued('a', told.ask('a', 'wait'))
   told.grant('b', told.ask('b', 'try', 9), 1)
+  told.add({ kind: 'found', repository, run: 'a', as: 'waiting' })
   expect(told.rules()).toEqual([3])
 })
 

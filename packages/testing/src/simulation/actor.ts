@@ -328,11 +328,13 @@ export class Actor {
     const { world } = this
     const word = world.words[step.repository]
     if (word === undefined) return
-    const old = world.resource(step.repository)
+    const { uid } = word
+    // It asks the store again and again until nothing is left.
+    const answer = this.manager.cleanupRepository(world.resource(step.repository))
+    await this.call('cleanup', answer, 20 * world.traits.callTimeoutMs)
+    if (word.uid !== uid) return
     word.uid++
     word.generation = 1
-    // It asks the store again and again until nothing is left.
-    await this.call('cleanup', this.manager.cleanupRepository(old), 20 * world.traits.callTimeoutMs)
   }
 
   async #look(step: OpStep, repository: Repository, run: RunKey): Promise<void> {

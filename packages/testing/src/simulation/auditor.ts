@@ -355,7 +355,8 @@ function ends(command: Command, row: RunRow): boolean {
     case 'finish':
       return true
     case 'withdraw':
-      return command.of === (held ? (row.grantedTo ?? row.ticket) : row.ticket)
+      // It may have been claimed in the same commit.
+      return command.outcome?.kind === 'withdrawn'
     case 'remove':
       return !held
     case 'acquire':

@@ -10,6 +10,7 @@ const PERIOD_MS = 600
 export class Controller {
   readonly #actor: Actor
   readonly #handles = new Map<string, Body>()
+  readonly #givenBack = new Set<string>()
   #reconciling = false
   #stopped = false
 
@@ -63,6 +64,8 @@ export class Controller {
   async runs(slot: Slot): Promise<void> {
     const { world, of } = this.#actor
     const truth = world.cluster.of(slot.repository, slot.run)
+    // Two callers of one process got the same slot, and the other gives it back.
+    if (this.#givenBack.has(`${slot.repository} ${slot.leaseId}`)) return
     const body = world.bodies.begin(of, slot)
     if (body === undefined) return
     this.#handles.set(`${slot.repository} ${slot.run}`, body)
@@ -70,6 +73,7 @@ export class Controller {
     if (!world.calm && world.random.chance(0.15)) {
       // The start provably failed.
       world.bodies.end(body, 'start failed')
+      this.#givenBack.add(`${slot.repository} ${slot.leaseId}`)
       await this.#actor.call('requeue', slot.requeue({ delayMs: world.random.chance(0.5) ? 100 : 0 }))
       return
     }
