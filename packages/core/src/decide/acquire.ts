@@ -256,8 +256,13 @@ export function adopt(section: Section, policy: Policy, command: AdoptCommand): 
 
 /** A command of an attempt that is over: the same caller's, not newer than the last one known, or the same uid after its end. */
 function isRepetition(row: RunRow, command: AcquireCommand): boolean {
-  if (isNotAfter(command.ticket, row.ticket)) return true
+  if (isPast(row, command.ticket)) return true
   return command.runUid !== undefined && command.runUid === row.runUid && isFinal(row.state)
+}
+
+/** The ticket, or a later one of its caller, led to this row or was given its slot. */
+function isPast(row: RunRow, ticket: string): boolean {
+  return isNotAfter(ticket, row.ticket) || (row.grantedTo !== undefined && isNotAfter(ticket, row.grantedTo))
 }
 
 /** The command is about another life of the run than the row. */

@@ -132,6 +132,18 @@ describe('an attempt that is over stays over', () => {
     expect(scene.row('A')?.phase).toBe('record')
   })
 
+  test('a duplicate of the acquire that claimed a reservation leads to nothing once the slot is released', () => {
+    const scene = new Scene()
+    scene.send(scene.acquire(0, 'A', { mode: 'enqueue' }))
+    const acquire = scene.acquire(1, 'A', { mode: 'try', durable: true })
+    scene.send(acquire)
+    scene.send(scene.release(1, 'A'))
+    const late = again(acquire)
+    scene.send(late)
+    expect(late.outcome).toMatchObject({ kind: 'refused', reason: 'finished' })
+    expect(scene.row('A')?.phase).toBe('record')
+  })
+
   test('an adoption that was withdrawn before it arrived leads to nothing', () => {
     const scene = new Scene()
     scene.send(scene.limit(0, 1))

@@ -62,6 +62,11 @@ const each: readonly [string, () => Rule, Drawn][] = [
     { weights: { 'run-state': 25, requeue: 10, release: 20 } },
   ],
   [
+    '6, 12. a ticket whose entry or slot was ended is not served again, however late it comes',
+    rules.endedTicketsStayEnded,
+    { weights: { finish: 15, release: 20, claim: 12 } },
+  ],
+  [
     '8. a dead holder gets nothing; its worker rows end, its durable slots are orphaned',
     rules.holdersAreAlive,
     { weights: { adopt: 10, claim: 12 } },

@@ -50,6 +50,8 @@ export interface AuditHost {
 export class Auditor {
   readonly #host: AuditHost
   readonly #lastTokens = new Map<RepositoryKey, number>()
+  /** The highest limit that the present commit may have granted under; 0 = none. */
+  #most = 0
 
   constructor(host: AuditHost) {
     this.#host = host
@@ -65,7 +67,9 @@ export class Auditor {
     const granted: RunRow[] = []
     const tokens: RunRow[] = []
     for (const { row } of [...changes.runs, ...changes.droppedRuns]) {
-      const was = before.rows.get(row.run)
+      // What a removed repository left is another life of it.
+      const left = before.rows.get(row.run)
+      const was = left?.phase === 'record' && before.repository?.status !== 'present' ? undefined : left
       const is = store.row(row.repository, row.run)
       if (
         is !== undefined &&
@@ -80,10 +84,12 @@ export class Auditor {
     }
     this.#tokens(before.key, tokens)
     if (repository === undefined) return
-    this.#limits(before, repository, batch, granted, store)
+    this.#most = mostOf(before, repository, batch)
+    this.#limits(before, repository, granted)
     this.#states14(before, repository, batch, granted, changes)
     this.#order(store, before, repository, batch, facts, granted)
-    for (const row of tokens) this.#host.granted(row, limitOf(repository))
+    // Who adopts takes what is counted already, whatever the limit is by now.
+    for (const row of tokens) this.#host.granted(row, granted.includes(row) ? this.#most : 0)
   }
 
   /** Rule 13. What is counted is what the rows are. */
@@ -156,9 +162,7 @@ export class Auditor {
   #limits(
     before: Before,
     repository: RepositoryRow,
-    batch: DomainBatch,
     granted: readonly RunRow[],
-    store: FakeStore,
   ): void {
     const { repository: was } = before
     if (
@@ -173,12 +177,8 @@ export class Auditor {
         `${before.key} took the limit of generation ${repository.local?.generation} after ${was.local.generation}`,
       )
     if (granted.length === 0) return
-    const limits = [limitOf(repository), ...(was === undefined ? [] : [limitOf(was)])]
-    for (const command of batch.commands)
-      if ('proposal' in command && command.outcome !== undefined && command.proposal.limit !== null)
-        limits.push(command.proposal.limit)
-    if (limits.includes(0)) return
-    const most = Math.max(...limits)
+    const most = this.#most
+    if (most === 0) return
     if (repository.live > most)
       this.#host.broken(
         1,
@@ -187,7 +187,6 @@ export class Auditor {
     for (const row of granted)
       if (row.number < 1 || row.number > most)
         this.#host.broken(1, `${row.run} got the slot number ${row.number} under the limit ${most}`)
-    void store
   }
 
   /** Rule 14. */
@@ -287,15 +286,19 @@ export class Auditor {
     if (was.phase === 'waiting' && is.phase === 'record' && is.state === undefined) return
     const givenBack =
       isSlot(was.phase) && is.state === 'queued' && (is.phase === 'waiting' || isSlot(is.phase))
-    const resumed = was.ending === 'expired' || is.phase === 'waiting'
-    if (
-      is.ending === 'withdrawn' ||
-      (givenBack && !isFinal(was.state)) ||
-      (resumed && is.ticket === was.ticket)
-    )
-      return
+    // What died with its holder goes on when its caller, who never heard of it, asks again.
+    const resumed = was.phase === 'record' && was.ending === 'expired' && was.endedBy === undefined
+    if (is.ending === 'withdrawn' || (givenBack && !isFinal(was.state)) || resumed) return
     this.#host.broken(6, `${is.run} went from ${was.state} to ${is.state}`)
   }
+}
+
+/** Of the limits before, after, and those that the commands told on the way. */
+function mostOf({ repository: was }: Before, repository: RepositoryRow, batch: DomainBatch): number {
+  const limits = [limitOf(repository), ...(was === undefined ? [] : [limitOf(was)])]
+  for (const command of batch.commands)
+    if ('proposal' in command && command.outcome !== undefined && command.proposal.limit !== null) limits.push(command.proposal.limit)
+  return limits.includes(0) ? 0 : Math.max(...limits)
 }
 
 function isEligible(store: FakeStore, row: RunRow, now: number): boolean {

@@ -26,6 +26,8 @@ export interface Body {
 export interface BodiesHost {
   broken(rule: RuleNumber, message: string): void
   log(text: string): void
+  /** By how much a process gives up before the store does. */
+  readonly marginMs: number
   /** Who commits at the moment. */
   readonly committer: SimulatedProcess | undefined
 }
@@ -144,7 +146,7 @@ export class Bodies {
   expired(holder: string): void {
     for (const body of this.#running) {
       if (body.slot.holder !== holder || body.freed !== undefined) continue
-      if (body.of.isPaused) body.stale = true
+      if (this.#stoodStill(body)) body.stale = true
       else this.#host.broken(9, `holder ${holder} is overdue and ${body.of.name} still runs ${body.run}`)
     }
   }
@@ -183,6 +185,24 @@ export class Bodies {
       )
         return true
     return false
+  }
+
+  /**
+   * Its process could not know, because it did not run, or runs again since so short a time that no timer rang. Timers run on the
+   * monotonic clock, which a suspension holds up; how long it may take until one rings is within the margin of the deadline.
+   */
+  #stoodStill(body: Body): boolean {
+    const { of } = body
+    if (of.isPaused || body.stale) return true
+    const graceMs = this.#host.marginMs
+    const { now } = of.scheduler
+    if (now - of.resumedAt > graceMs) return false
+    const look = () => {
+      if (!of.isPaused && this.#running.has(body))
+        this.#host.broken(9, `${of.name} runs again since ${graceMs} ms and has not noticed that it lost ${body.run}`)
+    }
+    of.scheduler.at(of.resumedAt + graceMs, look, undefined, true)
+    return true
   }
 
   /** Rule 1, by what truly runs: the newest grant was made while the others were live. */

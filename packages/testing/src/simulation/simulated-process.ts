@@ -27,6 +27,8 @@ export class SimulatedProcess {
   touched = false
   /** True ms in which it did not run. */
   pausedMs = 0
+  /** When it last began to run again. */
+  resumedAt = Number.NEGATIVE_INFINITY
   readonly #error: ClockError
   #pauses = 0
   #pausedSince = 0
@@ -100,6 +102,7 @@ export class SimulatedProcess {
   #resume(): void {
     if (--this.#pauses > 0 || this.dead) return
     this.pausedMs += this.scheduler.now - this.#pausedSince
+    this.resumedAt = this.scheduler.now
     this.scheduler.at(this.scheduler.now, () => this.onResume(), this)
     const deferred = this.#deferred
     this.#deferred = []

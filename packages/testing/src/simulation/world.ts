@@ -82,6 +82,10 @@ export class World implements AuditHost, BodiesHost, DriverHost {
     return new Random(Math.imul(this.#seed + 7, 0x85ebca6b) ^ Math.imul(part, 0xc2b2ae35))
   }
 
+  get marginMs(): number {
+    return this.traits.ttlMs / 10
+  }
+
   get now(): number {
     return this.scheduler.now
   }
@@ -310,7 +314,7 @@ export class World implements AuditHost, BodiesHost, DriverHost {
   /** Looks at a holder at the moment at which its time is over, if it is by then. */
   #lookAt(holder: HolderId): void {
     const row = this.store.holders.get(holder)
-    if (row === undefined || row.dead || this.calm) return
+    if (row === undefined || row.dead) return
     const left = row.expiresAt - this.store.now(0)
     if (left < 0 && this.#power.up) return this.bodies.expired(holder)
     this.scheduler.after(left < 0 ? 100 : left + 1, () => this.#lookAt(holder), undefined, true)

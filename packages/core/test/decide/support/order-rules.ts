@@ -71,7 +71,12 @@ export function placesAreKept(): Rule {
         const old = rowBefore(commit, row.run)
         if (old === undefined) continue
         const ended = told.some(({ run, now }) => run === row.run && now === 'record')
-        const resumed = old.phase === 'record' && old.ending === 'expired' && row.sequence === old.sequence
+        const resumed =
+          old.phase === 'record' &&
+          old.ending === 'expired' &&
+          old.endedBy === undefined &&
+          old.ticket === row.ticket &&
+          (row.phase === 'waiting' || promoted(commit, row.run, row.token))
         if ((old.phase !== 'record' && !ended) || resumed) {
           must(
             row.sequence === old.sequence,

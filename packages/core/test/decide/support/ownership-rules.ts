@@ -150,6 +150,8 @@ function agree(first: Command, second: Command): boolean {
   if (a.kind === 'granted')
     return (b.kind === 'granted' || (a.again && b.kind === 'already-held')) && a.row.token === b.row.token
   if (a.kind === 'waiting') return b.kind === 'waiting' || b.kind === 'granted'
+  // It may have got its slot in the first commit.
+  if (first.kind === 'remove' && b.kind === 'running') return true
   // Both say that there is nothing of it.
   if (first.kind === 'withdraw') return true
   if (a.kind === 'released' || a.kind === 'finished')

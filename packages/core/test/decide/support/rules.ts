@@ -6,4 +6,4 @@ export { countsAreExact, limitHolds, pausesHold, tokensGrow } from './capacity-r
 export { budgetHolds, moreIsSaid } from './commit-rules.ts'
 export { endsComplete, orderHolds, placesAreKept } from './order-rules.ts'
 export { holdersAreAlive, leasesAreKept, losersAreTold, repetitionsAgree } from './ownership-rules.ts'
-export { nothingIsLost, statesGoForward } from './run-rules.ts'
+export { endedTicketsStayEnded, nothingIsLost, statesGoForward } from './run-rules.ts'

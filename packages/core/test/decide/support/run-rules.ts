@@ -101,7 +101,9 @@ export function statesGoForward(): Rule {
         if (old === undefined) continue
         const kinds = told.filter(({ run }) => run === row.run).map(({ event }) => event.kind)
         const between = about(commit, row.run).some(
-          (command) => 'runUid' in command && command.runUid !== row.runUid,
+          (command) =>
+            ('runUid' in command && command.runUid !== row.runUid) ||
+            (command.kind === 'adopt' && command.beyond?.runUid !== row.runUid),
         )
         const over =
           isEnd(old.state) &&
@@ -142,4 +144,32 @@ function isEnd(state: RunState | undefined): boolean {
 
 function rank(state: RunState | undefined): number {
   return state === undefined ? 0 : state === 'queued' ? 1 : state === 'started' ? 2 : 3
+}
+
+/** 6, 12. A ticket whose entry or slot was ended by somebody is not served again, as long as the run's record tells. */
+export function endedTicketsStayEnded(): Rule {
+  return {
+    committed(commit) {
+      for (const command of decided(commit)) {
+        if (command.kind !== 'acquire' && command.kind !== 'adopt') continue
+        const { run, ticket } = command
+        const old = rowBefore(commit, run)
+        const row = commit.after.runs.get(run)
+        if (
+          old?.phase !== 'record' ||
+          old.ending === undefined ||
+          old.ending === 'expired' ||
+          row === undefined
+        )
+          continue
+        // Another attempt in between takes the record's place.
+        if (
+          (old.ticket !== ticket && old.grantedTo !== ticket) ||
+          about(commit, run).some((other) => other.ticket !== ticket)
+        )
+          continue
+        must(row.phase === 'record', `6. ${ticket} was ended and is served again`, commit)
+      }
+    },
+  }
 }
