@@ -232,8 +232,7 @@ export function adopt(section: Section, policy: Policy, command: AdoptCommand): 
     (beyond.runUid === undefined || row.runUid === beyond.runUid)
   )
     return refused('finished', repository)
-  if (row?.phase === 'record' && isNotAfter(command.ticket, row.ticket))
-    return refused('finished', repository)
+  if (row?.phase === 'record' && isPast(row, command.ticket)) return refused('finished', repository)
   if (isDead(section, command.holder)) return HOLDER_DEAD
   if (row?.holder !== undefined && row.holder !== section.by) section.bump(row.holder)
   const was = row?.phase

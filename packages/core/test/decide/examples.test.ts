@@ -107,6 +107,16 @@ describe('one slot is one ticket’s', () => {
     expect(scene.row('A')?.holder).toBe(scene.world.callers.holderOf(2))
   })
 
+  test('a try asked again after its slot was requeued is not queued by that', () => {
+    const scene = new Scene()
+    const acquire = scene.acquire(0, 'A', { mode: 'try', durable: true })
+    scene.send(acquire)
+    scene.send({ ...scene.requeue(0, 'A'), delayMs: 20 })
+    const repeated = again(acquire)
+    scene.send(repeated)
+    expect(repeated.outcome?.kind).toBe('refused')
+  })
+
   test('a claim asked again under the Manager’s next holder keeps its slot', () => {
     const scene = new Scene()
     scene.send(scene.acquire(0, 'A', { mode: 'enqueue' }))
@@ -186,6 +196,18 @@ describe('places and successors', () => {
     scene.send()
     scene.send({ ...again(newer), holder: scene.world.callers.holder(0) })
     expect(scene.row('A')).toMatchObject({ phase: 'waiting', priority: 1, sequence: 2 })
+  })
+
+  test('a withdrawal of another caller does not take the place of one who asks on after its holder died', () => {
+    const scene = new Scene()
+    scene.send(scene.acquire(1, 'X', { durable: true }))
+    const wait = scene.acquire(0, 'A')
+    scene.send(wait)
+    scene.world.store.now += HOLDER_TTL_MS
+    scene.send()
+    scene.send(scene.withdraw(2, 'A', scene.world.callers.ticket(2)))
+    scene.send({ ...again(wait), holder: scene.world.callers.holder(0) })
+    expect(scene.row('A')).toMatchObject({ phase: 'waiting', sequence: 2, ticket: wait.ticket })
   })
 
   test('finishing a waiting run gives its place to nobody', () => {
