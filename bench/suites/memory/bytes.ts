@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Manager, repository, type Slot } from '@slotkeeper/core'
 import { type Case, type Context, type Sample, valueNamed } from '../../harness/case.ts'
 import { enqueue, newRuns } from '../pairs.ts'
@@ -6,10 +7,14 @@ import { withMemory } from './memory-manager.ts'
 const DURABLE = 1_000_000
 const WORKERS = 200_000
 
+/** Long enough for what is to be done in the next turns of the event loop. */
+const SETTLED_MS = 200
+
 /** Bytes in use once the garbage is gone. */
-function used(): number {
+async function used(): Promise<number> {
   const { gc } = globalThis
   if (gc === undefined) throw new Error('Bytes are measured with --expose-gc.')
+  await sleep(SETTLED_MS)
   gc()
   gc()
   const { heapUsed, external } = process.memoryUsage()
@@ -26,9 +31,9 @@ async function bytesOf(
   const of = repository('bench/bytes', { concurrencyLimit: 1 })
   // Everything that exists once exists now, and the only slot is taken.
   await enqueue(manager, of, 1, nextRun)
-  const before = used()
+  const before = await used()
   const kept = await add(nextRun)
-  const bytes = (used() - before) / count
+  const bytes = ((await used()) - before) / count
   const { waiting } = await manager.getCurrentSlots(of)
   if (waiting !== count) throw new Error(`${waiting} runs wait instead of ${count}.`)
   return kept === null ? {} : { bytes }

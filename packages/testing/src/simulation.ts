@@ -3,5 +3,11 @@
  * @packageDocumentation
  */
 export { CALLS, type Call, Coverage, FAULTS, type Fault } from './simulation/coverage.ts'
-export { type SimulateOptions, type Simulated, SimulationError, simulate, trySeed } from './simulation/simulate.ts'
+export {
+  type Simulated,
+  type SimulateOptions,
+  SimulationError,
+  simulate,
+  trySeed,
+} from './simulation/simulate.ts'
 export type { BrokenRule, RuleNumber } from './simulation/violation.ts'

@@ -159,6 +159,8 @@ function rejoin(
   row: RunRow,
   command: AcquireCommand,
 ): AcquireResult {
+  if (row.ticket === command.ticket && command.mode === 'try')
+    return refused(tryRefusal(repository), repository)
   if (row.ticket === command.ticket) {
     if (row.holder !== undefined && row.holder !== command.holder) {
       if (isDead(section, command.holder)) return HOLDER_DEAD

@@ -88,6 +88,9 @@ export function withdraw(
   if (row.phase === 'record') {
     if (isNotAfter(command.of, row.ticket))
       return { kind: row.ending === 'withdrawn' ? 'withdrawn' : 'absent' }
+    // Another caller may still ask on for what died with its holder.
+    const resumable = row.ending === 'expired' && row.endedBy === undefined
+    if (resumable && !isNotAfter(row.ticket, command.of)) return { kind: 'absent' }
     // What is known of the attempt before stays; only the ticket tells that this one is over.
     row.ticket = command.of
     row.endedBy = command.ticket

@@ -27,6 +27,37 @@ export function stateRules(rule: Rule): void {
     },
   )
 
+  rule(
+    '5. no run is lost: what was enqueued is granted in its turn, although everybody who enqueued it died',
+    async (lab) => {
+      const mortals = [await lab.mortal(), await lab.mortal()]
+      const b = await lab.manager()
+      const names: string[] = []
+      for (let n = 0; n < 20; n++) {
+        const { manager } = mortals[n % 2] as (typeof mortals)[0]
+        await manager.queueManager.addListToRunningQueue(repo(1), [run(n)])
+        names.push(run(n))
+      }
+      for (const { faults } of mortals) faults.crash()
+      const took: string[] = []
+      for (
+        let next = await lab.until(
+          'the first is reserved',
+          async () => (await b.getRunningPipelineRuns('acme/api'))[0],
+        );
+        ;
+      ) {
+        took.push(next.run)
+        const slot = await b.queueManager.removeAndTakeItemFromQueue(repo(1), next.run)
+        if (slot === undefined) break
+        next = slot
+      }
+      assert.deepEqual(took, names, 'each once, in order')
+      const { running, reserved, waiting } = await b.getCurrentSlots('acme/api')
+      assert.deepEqual({ running, reserved, waiting }, { running: 0, reserved: 0, waiting: 0 })
+    },
+  )
+
   rule('6. a state never goes backwards within an attempt, and its end is final', async (lab) => {
     const [a, b] = await lab.managers(2)
     const order: readonly RunState[] = ['queued', 'started']

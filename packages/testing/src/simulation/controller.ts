@@ -79,7 +79,7 @@ export class Controller {
     }
     truth.startedAt = world.now
     world.log(`run ${slot.repository} ${slot.run} starts in the cluster`)
-    const ms = world.calm ? 50 : 50 + world.random.below(1500)
+    const ms = world.calm ? 50 : world.random.chance(0.4) ? 2000 + world.random.below(3000) : 50 + world.random.below(1000)
     world.scheduler.after(
       ms,
       () => {

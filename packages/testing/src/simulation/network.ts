@@ -36,6 +36,9 @@ export class Wire {
   readonly #store: StoreSwitch
   readonly #coverage: Coverage
   readonly #until = new Map<WireFault, number>()
+  /** Faults that meet every message. */
+  readonly #sure = new Map<WireFault, number>()
+  readonly #trap: (wire: Wire, calls: readonly Call[]) => void
   readonly #underway = new Set<Underway>()
   readonly #tracing: boolean
   /** Told of what became of a message. */
@@ -50,6 +53,7 @@ export class Wire {
       store: StoreSwitch
       coverage: Coverage
       tracing: boolean
+      trap: (wire: Wire, calls: readonly Call[]) => void
       log: (text: string) => void
     },
   ) {
@@ -61,13 +65,26 @@ export class Wire {
     this.#coverage = options.coverage
     this.#tracing = options.tracing
     this.#log = options.log
+    this.#trap = options.trap
   }
 
   put(fault: WireFault, ms: number): void {
     this.#until.set(fault, this.#scheduler.now + ms)
   }
 
+  /** The same, meeting every message. */
+  putSurely(fault: WireFault, ms: number): void {
+    this.put(fault, ms)
+    this.#sure.set(fault, this.#scheduler.now + ms)
+  }
+
+  /** Springs what waits for such a call. */
+  trap(calls: readonly Call[]): void {
+    this.#trap(this, calls)
+  }
+
   heal(): void {
+    this.#sure.clear()
     this.#until.clear()
   }
 
@@ -77,7 +94,9 @@ export class Wire {
 
   /** The fault is there and takes this message. */
   strikes(fault: WireFault, calls: readonly Call[], probability = 0.6): boolean {
-    if (!this.has(fault) || !this.random.chance(probability)) return false
+    if (!this.has(fault)) return false
+    const sure = (this.#sure.get(fault) ?? 0) > this.#scheduler.now
+    if (!sure && !this.random.chance(probability)) return false
     this.met(fault, calls)
     return true
   }
@@ -106,6 +125,7 @@ export class Wire {
    */
   request<T>(calls: readonly Call[], work: () => T, signal?: AbortSignal): Promise<T> {
     const underway: Underway = { calls }
+    this.trap(calls)
     if (this.#tracing) this.#log(`${this.of.name} → ${calls.join('+')}`)
     return new Promise<T>((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)

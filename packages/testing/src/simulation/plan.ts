@@ -1,4 +1,5 @@
 import { Random } from '../conformance/random.ts'
+import { CALLS, type Call, FAULTS, type Fault, isReachable } from './coverage.ts'
 import type { WireFault } from './network.ts'
 
 /** What the world of a seed is like. */
@@ -34,6 +35,8 @@ export type FaultStep =
   | { readonly kind: 'crash'; readonly at: number; readonly process: number; readonly ms: number }
   | { readonly kind: 'outage' | 'restart-all'; readonly at: number; readonly ms: number }
   | { readonly kind: 'break-watch'; readonly at: number; readonly process: number }
+  /** Goes wrong as soon as somebody makes that call. */
+  | { readonly kind: 'trap'; readonly at: number; readonly fault: Fault; readonly call: Call; readonly ms: number }
 
 export const OPS = [
   'work',
@@ -128,7 +131,9 @@ export function planOf(seed: number): Plan {
   const steps: Step[] = []
   const ops = 10 + random.below(22)
   for (let n = 0; n < ops; n++) steps.push(op(random, traits, n))
-  const faults = calm ? 0 : 1 + random.below(8)
+  const traps = calm ? 0 : random.below(4)
+  for (let n = 0; n < traps; n++) steps.push(trap(random, traits))
+  const faults = calm ? 0 : 1 + random.below(7)
   for (let n = 0; n < faults; n++) steps.push(fault(random, traits))
   steps.sort((a, b) => a.at - b.at)
   return { seed, traits, steps }
@@ -149,6 +154,15 @@ function op(random: Random, traits: Traits, n: number): OpStep {
     a: random.next(),
     b: random.next(),
   }
+}
+
+const CELLS = FAULTS.flatMap((fault) => CALLS.filter((call) => isReachable(fault, call)).map((call) => ({ fault, call })))
+const RARE: readonly Call[] = ['adopt', 'requeue', 'sweep', 'tidy', 'close-holder', 'finish', 'claim', 'remove-repository']
+const RARE_CELLS = CELLS.filter(({ call }) => RARE.includes(call))
+
+function trap(random: Random, traits: Traits): FaultStep {
+  const { fault, call } = random.pick(random.chance(0.7) ? RARE_CELLS : CELLS)
+  return { kind: 'trap', at: random.below(traits.horizonMs), fault, call, ms: 50 + random.below(traits.ttlMs) }
 }
 
 function fault(random: Random, traits: Traits): FaultStep {

@@ -30,6 +30,7 @@ import type { SimulatedProcess } from './simulated-process.ts'
 export interface DriverHost {
   readonly store: FakeStore
   readonly manifest: Manifest
+  readonly storeIsUp: boolean
   /** `locked`: load, decide and commit are one request. `optimistic`: the process decides between two requests, and the guard may have moved. */
   readonly mode: 'locked' | 'optimistic'
   /** Somebody else's commit told of events; `calls` brought them about. */
@@ -148,6 +149,7 @@ export class SimulatedDriver implements Driver {
   async #transactOne(batch: DomainBatch, decide: Decide, signal: AbortSignal | undefined): Promise<void> {
     const calls = batch.commands.length === 0 ? (['tidy'] as const) : batch.commands.map(callOf)
     const sent = copyOf(batch)
+    this.wire.trap(calls)
     if (this.wire.strikes('duplicate', calls, 0.5)) this.#deliverLater(batch, decide, calls)
     try {
       const { mode } = this.#host
@@ -221,7 +223,9 @@ export class SimulatedDriver implements Driver {
     const { scheduler } = this.wire.of
     scheduler.after(
       this.wire.latency() + (this.wire.random.chance(0.5) ? this.wire.extraDelay() * 2 : 0),
-      () => this.#decideAndCommit(again, decide, calls),
+      () => {
+        if (this.#host.storeIsUp) this.#decideAndCommit(again, decide, calls)
+      },
       undefined,
       true,
     )

@@ -42,6 +42,7 @@ export class World implements AuditHost, BodiesHost, DriverHost {
   readonly #power = { up: true }
   readonly #tracing: boolean
   readonly #seed: number
+  #traps: (FaultStep & { kind: 'trap' })[] = []
   #lives = 0
   #outages = 0
 
@@ -120,6 +121,7 @@ export class World implements AuditHost, BodiesHost, DriverHost {
       store: this.#power,
       coverage: this.coverage,
       tracing: this.#tracing,
+      trap: (from, calls) => this.#spring(from, calls),
       log: (text) => this.log(text),
     })
     const driver = new SimulatedDriver(this, wire, random.chance(0.5) ? 0 : random.next() * this.traits.clockLagMs)
@@ -193,6 +195,9 @@ export class World implements AuditHost, BodiesHost, DriverHost {
         actor.of[step.kind](step.ms)
         return
       }
+      case 'trap':
+        this.#traps.push(step)
+        return
       case 'crash':
         return this.crash(step.process, step.ms, 'crash')
       case 'break-watch': {
@@ -209,6 +214,44 @@ export class World implements AuditHost, BodiesHost, DriverHost {
         for (const [index, actor] of this.actors.entries())
           if (actor !== undefined) this.crash(index, step.ms + 20 * index, 'restart-all')
         return this.#outage(step.ms)
+    }
+  }
+
+  /** Does what was to happen as soon as somebody makes such a call. */
+  #spring(wire: Wire, calls: readonly Call[]): void {
+    if (this.#traps.length === 0 || this.calm) return
+    const sprung = this.#traps.filter(({ call }) => calls.includes(call))
+    if (sprung.length === 0) return
+    this.#traps = this.#traps.filter((trap) => !sprung.includes(trap))
+    for (const { fault, ms } of sprung) {
+      const { index } = wire.of
+      const soon = wire.latency() * wire.random.pick([0.2, 1, 2])
+      switch (fault) {
+        case 'crash':
+        case 'stall':
+        case 'suspend':
+          this.scheduler.after(soon, () => this.apply({ kind: fault, at: 0, process: index, ms }))
+          break
+        case 'outage':
+        case 'restart-all':
+          this.scheduler.after(fault === 'outage' ? 0 : soon, () => this.apply({ kind: fault, at: 0, ms }))
+          break
+        case 'hint-dropped':
+        case 'hint-late':
+          for (const actor of this.alive)
+            if (actor.driver.wire !== wire) {
+              actor.of.touched = true
+              actor.driver.wire.putSurely(fault, 400)
+            }
+          break
+        case 'conflict':
+          break
+        default:
+          wire.of.touched = true
+          wire.putSurely(fault, 300)
+          if (fault === 'partition' || fault === 'deaf') this.#resyncLater(this.actors[index], 300)
+      }
+      this.log(`${wire.of.name}: ${fault} springs at ${calls.join('+')}`)
     }
   }
 
@@ -274,7 +317,8 @@ export class World implements AuditHost, BodiesHost, DriverHost {
   }
 
   /** The watch of a cut connection finds out, and says that hints may have been missed. */
-  #resyncLater(actor: Actor, ms: number): void {
+  #resyncLater(actor: Actor | undefined, ms: number): void {
+    if (actor === undefined) return
     const found = () => (this.random.chance(0.5) ? actor.driver.breakWatch() : actor.driver.resync())
     this.scheduler.after(ms + actor.driver.wire.latency(), found, actor.of)
   }
