@@ -38,6 +38,8 @@ export interface Case {
   readonly prepare?: (context: Context) => Promise<void>
   /** Options of Node for all its processes. */
   readonly nodeOptions?: readonly string[]
+  /** How long one of its processes may take; default 120. Whatever takes longer is broken, and the case failed. */
+  readonly mostSeconds?: number
   /** Counts that do not vary need fewer runs than rates. */
   readonly mostRuns?: number
 }

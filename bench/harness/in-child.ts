@@ -1,9 +1,6 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Context, Sample } from './case.ts'
-
-/** Whatever takes longer is broken: the longest fills a store with a million runs. */
-const LONGEST_MS = 600_000
+import type { Case, Context, Sample } from './case.ts'
 
 const script = fileURLToPath(new URL('../child.ts', import.meta.url))
 
@@ -17,9 +14,9 @@ export interface Task {
 
 /**
  * Measures in a process of its own, so that no garbage, no compiled code and no timer of anything else is in it.
- * @throws Error when the process ended without an answer or took ten minutes; what it printed went to standard error
+ * @throws Error when the process ended without an answer or took too long; what it printed went to standard error
  */
-export function inChild(task: Task, nodeOptions: readonly string[] = []): Promise<Sample> {
+export function inChild(task: Task, { nodeOptions = [], mostSeconds = 120 }: Case): Promise<Sample> {
   const child = fork(script, [JSON.stringify(task)], {
     execArgv: ['--expose-gc', ...nodeOptions],
     stdio: ['ignore', process.stderr, process.stderr, 'ipc'],
@@ -27,7 +24,7 @@ export function inChild(task: Task, nodeOptions: readonly string[] = []): Promis
   // Whoever interrupts the whole wants no child left.
   const stop = () => child.kill()
   process.once('exit', stop)
-  const timer = setTimeout(() => child.kill('SIGKILL'), LONGEST_MS)
+  const timer = setTimeout(() => child.kill('SIGKILL'), mostSeconds * 1000)
   return new Promise<Sample>((resolve, reject) => {
     let sample: Sample | undefined
     child.on('message', (message) => {
@@ -41,7 +38,7 @@ export function inChild(task: Task, nodeOptions: readonly string[] = []): Promis
       else
         reject(
           new Error(
-            `Measuring ${task.suite} ${task.case} ${task.subject ?? 'prepare'} ended with ${signal ?? code}.`,
+            `Measuring ${task.suite} ${task.case} ${task.subject ?? 'prepare'} ended with ${signal ?? code}${signal === 'SIGKILL' ? ` (it may take ${mostSeconds} s)` : ''}.`,
           ),
         )
     })

@@ -23,14 +23,14 @@ export async function runCase(
   try {
     if (one.prepare !== undefined) {
       progress.say('preparing')
-      await inChild({ ...task, subject: undefined }, one.nodeOptions)
+      await inChild({ ...task, subject: undefined }, one)
     }
     const runs = Math.min(options.runs, one.mostRuns ?? options.runs)
     for (let run = 0; run < runs; run++) {
       const round: Record<string, Sample> = {}
       for (const subject of run % 2 === 0 ? names : names.toReversed()) {
         progress.say(`run ${run + 1}/${runs}, ${subject}`)
-        round[subject] = await inChild({ ...task, subject }, one.nodeOptions)
+        round[subject] = await inChild({ ...task, subject }, one)
       }
       rounds.push(round)
     }

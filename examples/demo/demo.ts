@@ -5,7 +5,8 @@
 //   worker.ts     asks for slots (the SDK is used here)     run-child.ts    one run in a child process: run-one.mjs
 //   run-log.ts    the log that all write                    history.ts      what it says, for view and judge
 //   live-view.ts  while it runs                             judge.ts        whether everything held, with judge-*.ts
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+//   picture.ts    who had which slot, with picture-*.ts
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { conduct, TTL_MS, WORKERS } from './conduct.ts'
@@ -13,6 +14,7 @@ import { judge } from './judge.ts'
 import { liveView } from './live-view.ts'
 import { ManifestError, readManifests } from './manifests.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
+import { drawPicture } from './picture.ts'
 import { estimateSeconds, type Plan, scaleTo } from './plan.ts'
 import { monotonicMs } from './run-log.ts'
 import { isHeld, summaryJson, writeSummary } from './summary.ts'
@@ -70,7 +72,10 @@ async function demonstrate(plan: Plan, options: Options, signal: AbortSignal): P
     const seconds = (monotonicMs() - beganAt) / 1000
     const verdict = judge(plan, history, { ttlMs: TTL_MS })
     keep ||= !isHeld(verdict)
-    const summary = { seconds, verdict, log: keep ? logPath : undefined }
+    // Beside the folder, whose name nobody else can have taken.
+    const picture = options.picture ?? `${folder}.svg`
+    writeFileSync(picture, drawPicture(plan, history))
+    const summary = { seconds, verdict, log: keep ? logPath : undefined, picture }
     if (options.json) console.log(JSON.stringify(summaryJson(summary)))
     else writeSummary(summary, stream)
     return isHeld(verdict) ? 0 : EXIT_FAILED

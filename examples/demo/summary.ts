@@ -8,6 +8,8 @@ export interface Summary {
   readonly verdict: Verdict
   /** Where the children's log is, if it was kept. */
   readonly log: string | undefined
+  /** Where the picture is. */
+  readonly picture: string
 }
 
 /** Whether every check held. */
@@ -16,7 +18,7 @@ export function isHeld({ checks }: Verdict): boolean {
 }
 
 /** The summary as one object. */
-export function summaryJson({ seconds, verdict, log }: Summary): object {
+export function summaryJson({ seconds, verdict, log, picture }: Summary): object {
   const { repositories, checks, kill } = verdict
   const { violations: _, says: __, ...figures } = kill
   return {
@@ -31,12 +33,13 @@ export function summaryJson({ seconds, verdict, log }: Summary): object {
       violations,
     })),
     log: log ?? null,
+    picture,
   }
 }
 
 /** The summary as tables. */
 export function writeSummary(summary: Summary, stream: WriteStream): void {
-  const { verdict, seconds, log } = summary
+  const { verdict, seconds, log, picture } = summary
   const { repositories, checks } = verdict
   const children = repositories.reduce((sum, row) => sum + row.children, 0)
   const done = repositories.reduce((sum, row) => sum + row.done, 0)
@@ -67,6 +70,7 @@ export function writeSummary(summary: Summary, stream: WriteStream): void {
     '',
     `${done} runs done by ${children} child processes in ${seconds.toFixed(1)} s.`,
     ...(log === undefined ? [] : [`The children's log: ${log}`]),
+    `A picture of it: ${picture}`,
   ]
   stream.write(`${lines.join('\n')}\n`)
 }

@@ -39,6 +39,7 @@ function behind(name: keyof typeof DEPTHS): Measure {
 /** Whether a pair costs more the longer the durable queue is, in its repository and in others of the same file. */
 export const deepQueue: Case = {
   name: '1,000,000 waiting, durable',
+  mostSeconds: 900,
   prepare: async (context) => {
     await fill(context, 'few')
     await fill(context, 'many')

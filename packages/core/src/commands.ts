@@ -140,8 +140,8 @@ export interface FinishCommand extends Base {
   outcome: FinishResult | undefined
 }
 export type FinishResult =
-  /** `freed`: this very decision ended a slot of it. */
-  | { readonly kind: 'finished'; readonly freed: boolean; successor: RunKey | undefined }
+  /** `freed`: the token of the slot of it that this very decision ended, or 0. */
+  | { readonly kind: 'finished'; readonly freed: number; successor: RunKey | undefined }
   | { readonly kind: 'already-released' }
 
 /** Ends what the ticket `of` led to, entry or slot, because its caller is gone. */

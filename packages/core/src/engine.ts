@@ -117,6 +117,10 @@ export class Engine extends StoreCalls implements KeeperHost {
       options,
     )
     if (outcome.kind === 'running') {
+      const known = this.slots.get(outcome.row.grantedTo ?? outcome.row.ticket)
+      // Another call of this Manager claimed it: the run must not be started twice.
+      if (known !== undefined && known !== slot && known.token === slot.token)
+        return { kind: 'held-elsewhere', holder: known.holder, since: known.acquiredAt }
       slot.claimed(outcome.row)
       this.keep(slot)
       return { kind: 'running' }
@@ -275,6 +279,10 @@ export class Engine extends StoreCalls implements KeeperHost {
         await this.keeper.ensure()
       },
     )
+  }
+
+  protected doubted(): void {
+    if (this.waitRoom.size > 0) this.hub.resyncWaiters()
   }
 
   raised(): void {

@@ -28,6 +28,9 @@ export interface KeeperHost {
   sweepDue(): void
 }
 
+/** After how many heartbeats the store's slots are compared with those in hand. */
+const LOOK_EVERY = 4
+
 /** The local times at which a request was sent. */
 interface Sent {
   readonly sentMonotonic: number
@@ -57,6 +60,7 @@ export class HolderKeeper {
   #cancelDeadline: Cancel | undefined
   #beating = false
   #failures = 0
+  #beats = 0
   #opened = 0
 
   constructor(host: KeeperHost) {
@@ -188,7 +192,8 @@ export class HolderKeeper {
       if (this.isPast()) return this.giveUp('deadline', term.holder)
       this.#accept(term.holder, sent, heard)
       metrics.count('slotkeeper_heartbeats_total', { driver: driver.name, result: 'ok' })
-      if (heard.epoch !== term.epoch) this.#host.raised()
+      // Now and then a look although nobody said anything: what a late duplicate brought about is found that way.
+      if (heard.epoch !== term.epoch || ++this.#beats % LOOK_EVERY === 0) this.#host.raised()
       if (heard.sweep) this.#host.sweepDue()
     } catch (error) {
       if (this.#term?.holder !== term.holder) return
@@ -235,7 +240,8 @@ export class HolderKeeper {
         if (this.isPast()) this.giveUp('deadline')
         else this.#armDeadline()
       },
-      Math.max(this.remainingMs(), 1),
+      // Often enough to notice a suspension, in which the timers stood still and the deadline came nearer.
+      Math.max(Math.min(this.remainingMs(), this.#marginMs / 2), 1),
     )
   }
 

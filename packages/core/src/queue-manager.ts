@@ -90,6 +90,11 @@ export class QueueManager {
       { kind: 'finish', repository: key, run: finished, state, ticket: engine.ticket(), outcome: undefined },
       options,
     )
+    // A slot of it may have been granted to this Manager while the call was under way.
+    if (outcome.kind === 'finished' && outcome.freed > 0)
+      for (const slot of [...engine.slots.values()])
+        if (slot.run === finished && slot.repository === key && slot.token <= outcome.freed)
+          slot.lose('removed')
     if (outcome.kind !== 'finished' || outcome.successor === undefined) return undefined
     const row = await engine.readRun(key, outcome.successor, options)
     return row?.phase === 'reserved' ? engine.slotOf(row) : undefined

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { Batcher, type BatcherHost, backOffMs, decideNow } from './batcher.ts'
 import { type CallOptions, checkCallOptions, pause, within } from './call-options.ts'
 import type { Clock } from './clock.ts'
@@ -66,9 +67,13 @@ export abstract class StoreCalls implements BatcherHost {
     this.decide = createDecide({ recordTtlMs })
     this.ticket = ticketSource(randomId(random))
     this.#batcher = new Batcher(this)
+    // Every call under way listens to it.
+    setMaxListeners(0, this.ending.signal)
   }
 
   abstract committed(batch: DomainBatch): void
+  /** A commit of this Manager may have happened of which it had no answer. */
+  protected abstract doubted(): void
 
   /** Aborts when the Manager's connections end. */
   get closing(): AbortSignal {
@@ -87,17 +92,22 @@ export abstract class StoreCalls implements BatcherHost {
   open(): void | Promise<void> {
     if (this.#opened) return
     if (this.#opening !== undefined) return this.#opening
-    const opened = this.driver.open({ schema: this.options.schema }, this.closing)
+    const stop = new AbortController()
+    const opened = this.driver.open({ schema: this.options.schema }, stop.signal)
     if (!(opened instanceof Promise)) {
       this.#opened = true
       return
     }
-    this.#opening = opened.then(
+    const expired = () => new CallTimeoutError('Opening the store', this.callTimeoutMs)
+    const limits = { clock: this.clock, ms: this.callTimeoutMs, expired, signals: [this.closing] }
+    this.#opening = within(opened, limits).then(
       () => {
         this.#opened = true
       },
       (error) => {
+        // The next call tries again.
         this.#opening = undefined
+        stop.abort(error)
         throw error
       },
     )
@@ -165,14 +175,20 @@ export abstract class StoreCalls implements BatcherHost {
     try {
       for (let attempt = 0; ; attempt++) {
         const command: C = { ...asked, outcome: undefined }
+        const sending = { over: false }
         try {
           const left = Math.max(until - clock.monotonic(), 0)
-          await this.#limited(this.#send(command, timeoutMs), left, options?.signal, asked)
+          await this.#limited(this.#send(command, timeoutMs, sending), left, options?.signal, asked)
           const outcome = command.outcome as OutcomeOf<C>
           if (outcome.kind === 'too-late') throw new CallTimeoutError(nameOf(asked), timeoutMs)
-          if (outcome.kind !== 'holder-dead') return outcome
+          if (outcome.kind !== 'holder-dead') {
+            // What an earlier attempt brought about besides its outcome was told to nobody.
+            if (failure !== undefined) this.doubted()
+            return outcome
+          }
           this.keeper.giveUp('holder-lost', (command as { holder?: HolderId }).holder)
         } catch (error) {
+          sending.over = true
           const retryable = isSlotkeeperError(error) && error.retryable
           if (!retryable || options?.signal?.aborted || this.closing.aborted) throw error
           if (isSlotkeeperError(error, 'SLOTKEEPER_CALL_TIMEOUT') && clock.monotonic() >= until)
@@ -201,7 +217,8 @@ export abstract class StoreCalls implements BatcherHost {
     }
   }
 
-  async #send(command: Command, timeoutMs: number): Promise<void> {
+  /** Once the attempt is over nothing may go out any more: its withdrawal may have gone out already. */
+  async #send(command: Command, timeoutMs: number, attempt: { readonly over: boolean }): Promise<void> {
     await this.open()
     if ('holder' in command) {
       command.holder = await this.keeper.ensure()
@@ -209,7 +226,7 @@ export abstract class StoreCalls implements BatcherHost {
       command.validUntil =
         this.keeper.storeNow() + timeoutMs + this.options.holderTtlMs / 3 + this.driver.manifest.clockLagMs
     }
-    await this.#batcher.add(command.repository, command)
+    if (!attempt.over) await this.#batcher.add(command.repository, command)
   }
 
   #limited<T>(

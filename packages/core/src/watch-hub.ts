@@ -182,6 +182,9 @@ export class WatchHub {
     this.tell(event)
     const { slots, waitRoom } = this.#engine
     if (event.ticket !== undefined && waitRoom.has(event.ticket)) this.#look({ waiters: true, slots: false })
+    // A grant that nobody here waits for, as a late duplicate may bring about.
+    else if (event.kind === 'granted' && event.holder === this.#engine.holder())
+      this.#look({ waiters: false, slots: true })
     const ended =
       event.kind === 'released' ||
       event.kind === 'removed' ||
@@ -204,13 +207,11 @@ export class WatchHub {
       const { waiters, slots } = this.#looking ?? want
       this.#looking = undefined
       if (this.#engine.closing.aborted) return
-      void this.#read(waiters, slots).catch((error) => {
-        if (!this.#engine.isClosed)
-          this.#engine.logger.warn(
-            { event: 'resync-failed', error },
-            'the store could not be read; looking again later',
-          )
-      })
+      this.#engine.persist(
+        'a look at the store',
+        () => true,
+        () => this.#read(waiters, slots),
+      )
     })
   }
 

@@ -2,7 +2,7 @@ import type { Sweep } from '@slotkeeper/core/driver'
 import type { Store } from './store.ts'
 
 /** A swept domain is left to whoever claimed it for this long. */
-const CLAIMED_MS = 5000
+const CLAIMED_MS = 1000
 /** The most rows that one sweep forgets, of records and of holders. */
 const MOST_RECORDS = 500
 const MOST_HOLDERS = 100

@@ -1,5 +1,5 @@
 /**
- * For tests of code that uses Slotkeeper: drivers that fail on demand, and histories with an independent judge.
+ * For tests of code that uses Slotkeeper: a Manager in fake time, drivers that fail on demand, and histories with an independent judge.
  * @packageDocumentation
  */
 
@@ -14,3 +14,10 @@ export {
 export type * from './history/entries.ts'
 export { History } from './history/history.ts'
 export { judge, type Violation } from './history/judge.ts'
+export { type LogEntry, type RecordingLogger, recordingLogger } from './fakes/recording-logger.ts'
+export {
+  type TestManager,
+  type TestManagerOptions,
+  type TestProcess,
+  testManager,
+} from './fakes/test-manager.ts'

@@ -61,13 +61,11 @@ export function finish(section: Section, policy: Policy, command: FinishCommand)
   const row = section.run(command.repository, command.run)
   if (repository === undefined || row === undefined) return ALREADY
   if (row.phase === 'record')
-    return row.endedBy === command.ticket
-      ? { kind: 'finished', freed: false, successor: row.successor }
-      : ALREADY
+    return row.endedBy === command.ticket ? { kind: 'finished', freed: 0, successor: row.successor } : ALREADY
   // Asked again after the run's next attempt began.
   if (isNotAfter(command.ticket, row.ticket)) return ALREADY
   if (row.holder !== undefined && row.holder !== section.by) section.bump(row.holder)
-  const freed = isSlot(row.phase)
+  const freed = isSlot(row.phase) ? row.token : 0
   end(section, policy, repository, row, 'released', command.ticket, command.state)
   return { kind: 'finished', freed, successor: undefined }
 }
@@ -88,12 +86,15 @@ export function withdraw(
   if (row.phase === 'record') {
     if (isNotAfter(command.of, row.ticket))
       return { kind: row.ending === 'withdrawn' ? 'withdrawn' : 'absent' }
-    // Another caller may still ask on for what died with its holder.
-    const resumable = row.ending === 'expired' && row.endedBy === undefined
-    if (resumable && !isNotAfter(row.ticket, command.of)) return { kind: 'absent' }
-    // What is known of the attempt before stays; only the ticket tells that this one is over.
-    row.ticket = command.of
-    row.endedBy = command.ticket
+    const resumable =
+      row.ending === 'expired' && row.endedBy === undefined && !isNotAfter(row.ticket, command.of)
+    // Its caller may still ask on for what died with its holder: the mark stands beside its ticket.
+    if (resumable) row.grantedTo = command.of
+    else {
+      // What is known of the attempt before stays; only the ticket tells that this one is over.
+      row.ticket = command.of
+      row.endedBy = command.ticket
+    }
     section.saved(row, 'record')
     return { kind: 'absent' }
   }

@@ -163,6 +163,19 @@ describe('an attempt that is over stays over', () => {
     expect(late.outcome?.kind).toBe('refused')
   })
 
+  test('a late duplicate of an older life does not end the newer attempt of the same caller', () => {
+    const scene = new Scene()
+    scene.send(scene.acquire(1, 'X'))
+    const [older, newer] = [
+      scene.acquire(0, 'A', { runUid: 'one' }),
+      scene.acquire(0, 'A', { runUid: 'two' }),
+    ]
+    scene.send(newer)
+    scene.send(older)
+    expect(older.outcome).toMatchObject({ kind: 'refused', reason: 'finished' })
+    expect(scene.row('A')).toMatchObject({ phase: 'waiting', ticket: newer.ticket })
+  })
+
   test('a finish or a removal asked again does not end the next attempt', () => {
     const scene = new Scene()
     scene.send(scene.acquire(0, 'A'))

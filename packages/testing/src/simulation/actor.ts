@@ -39,6 +39,7 @@ export class Actor {
   readonly #awaited = new Map<string, number>()
   /** Grants whose waiters have not heard of them. */
   readonly #unheard = new Map<string, number>()
+  readonly #tried = new Set<string>()
   closing = false
   #unwatch: (() => void)[] = []
 
@@ -134,7 +135,8 @@ export class Actor {
   expect(row: RunRow): void {
     const name = `${row.repository} ${row.run}`
     if (row.phase !== 'running' || row.holder !== this.manager.holder || !this.#awaited.has(name)) return
-    if (this.of.touched || this.closing) return
+    // A try of the same run may have got it.
+    if (this.of.touched || this.closing || this.#tried.has(name)) return
     this.#unheard.set(name, row.token)
     const boundMs = 300 + 20 * this.world.traits.latencyMs
     this.world.scheduler.after(
@@ -143,7 +145,10 @@ export class Actor {
         if (this.of.dead || this.of.touched || this.closing || this.#unheard.get(name) !== row.token) return
         const now = this.world.store.row(row.repository, row.run)
         if (now?.token === row.token && now.phase === 'running')
-          this.world.broken(7, `${this.of.name} was granted ${row.run} ${boundMs} ms ago and its waiter has not heard`)
+          this.world.broken(
+            7,
+            `${this.of.name} was granted ${row.run} ${boundMs} ms ago and its waiter has not heard`,
+          )
       },
       undefined,
       true,
@@ -218,7 +223,10 @@ export class Actor {
   #closed(downMs: number): void {
     const { world, of } = this
     if (of.timers > 0 || of.kept > 0)
-      world.broken(11, `${of.name} is closed and has ${of.timers} timers, and ${of.kept} reasons to stay alive`)
+      world.broken(
+        11,
+        `${of.name} is closed and has ${of.timers} timers, and ${of.kept} reasons to stay alive`,
+      )
     if (!this.driver.closed) world.broken(11, `${of.name} is closed and its driver is not`)
     for (const { what } of this.pending) world.broken(11, `${of.name} is closed and ${what} is not answered`)
     world.log(`${of.name} is closed`)
@@ -252,8 +260,8 @@ export class Actor {
         waited()
         await this.#body(slot, holdMs)
       })
-      const wait = Promise.race([answer, begun])
-      await this.wait(key, run, this.call('wait', wait, limitMs))
+      const wait: Promise<void> = Promise.race([answer, begun])
+      await this.wait(key, run, this.call<unknown>('wait', wait, limitMs))
       return await this.call('work', answer, Number.POSITIVE_INFINITY)
     }
     const slot = await this.wait(key, run, this.call('wait', this.manager.waitForSlot(request), limitMs))
@@ -273,7 +281,11 @@ export class Actor {
 
   async #try(step: OpStep, repository: Repository, run: RunKey): Promise<void> {
     const { world } = this
-    const first = await this.call('acquire', this.manager.acquireSlot({ repository, run, durable: step.b > 0.85 }))
+    this.#tried.add(`${keyed(repository).key} ${run}`)
+    const first = await this.call(
+      'acquire',
+      this.manager.acquireSlot({ repository, run, durable: step.b > 0.85 }),
+    )
     if (first.kind !== 'granted' || first.again) return
     const { slot } = first
     if (slot.durable) return await this.controller.runs(slot)
@@ -288,11 +300,14 @@ export class Actor {
   /** Rule 4: the same holder gets the same lease. */
   async #again(body: Body, repository: Repository, run: RunKey): Promise<void> {
     const { world } = this
-    const again = await this.call('acquire again', this.manager.acquireSlot({ repository, run })).catch(() => undefined)
+    const again = await this.call('acquire again', this.manager.acquireSlot({ repository, run })).catch(
+      () => undefined,
+    )
     if (again === undefined || !world.bodies.running.has(body) || body.freed !== undefined) return
     if (again.kind === 'granted' && again.slot.leaseId !== body.lease)
       world.broken(4, `${run} was granted again under another lease while it is held`)
-    if (again.kind === 'granted' && !again.again) world.broken(4, `${run} was granted twice to its holder, as if it were new`)
+    if (again.kind === 'granted' && !again.again)
+      world.broken(4, `${run} was granted twice to its holder, as if it were new`)
     if (again.kind === 'refused' && again.reason !== 'removed')
       world.broken(4, `${run} was refused (${again.reason}) to the one who holds it`)
   }
@@ -302,7 +317,9 @@ export class Actor {
     const controller = new AbortController()
     if (step.b < 0.3) void this.pause(step.holdMs).then(() => controller.abort(CHANGED_MIND))
     const answer = this.manager.waitForSlot({ repository, run, durable: true, signal: controller.signal })
-    await this.controller.runs(await this.wait(key, run, this.call('durable wait', answer, Number.POSITIVE_INFINITY)))
+    await this.controller.runs(
+      await this.wait(key, run, this.call('durable wait', answer, Number.POSITIVE_INFINITY)),
+    )
   }
 
   async #limit(step: OpStep): Promise<void> {
@@ -311,7 +328,10 @@ export class Actor {
     word.limit = ([1, 2, 3, 5, 0] as const)[Math.floor(step.a * 5)] ?? 1
     word.generation++
     if (step.b < 0.8)
-      await this.call('limit', this.manager.setRepositoryLimit(this.world.resource(step.repository, step.b < 0.2)))
+      await this.call(
+        'limit',
+        this.manager.setRepositoryLimit(this.world.resource(step.repository, step.b < 0.2)),
+      )
   }
 
   async #state(step: OpStep, key: RepositoryKey): Promise<void> {
@@ -320,7 +340,8 @@ export class Actor {
       await this.call('pause', this.manager.setRepositoryState(key, state))
       await this.pause(step.holdMs)
     } finally {
-      if (!this.closing && !this.of.dead) await this.call('activate', this.manager.setRepositoryState(key, 'active'))
+      if (!this.closing && !this.of.dead)
+        await this.call('activate', this.manager.setRepositoryState(key, 'active'))
     }
   }
 
@@ -340,7 +361,8 @@ export class Actor {
   async #look(step: OpStep, repository: Repository, run: RunKey): Promise<void> {
     const { manager } = this
     const info = await this.call('look', manager.getCurrentSlots(repository))
-    if (info.running < 0 || info.reserved < 0 || info.orphaned < 0) this.world.broken(13, 'a count is negative')
+    if (info.running < 0 || info.reserved < 0 || info.orphaned < 0)
+      this.world.broken(13, 'a count is negative')
     if (step.a < 0.5) await this.call('explain', manager.explain(repository, run))
     else await this.call('queue', manager.getQueuedPipelineRuns(repository))
     await this.call('list', manager.getRepositories())
@@ -362,7 +384,10 @@ export class Actor {
       this.world.log(`${this.of.name}: ${what} ended with ${error.code}`)
       return
     }
-    this.world.broken(0, `${this.of.name}: ${what} threw ${error instanceof Error ? error.stack : String(error)}`)
+    this.world.broken(
+      0,
+      `${this.of.name}: ${what} threw ${error instanceof Error ? error.stack : String(error)}`,
+    )
   }
 }
 

@@ -159,11 +159,7 @@ export class Auditor {
   }
 
   /** Rule 1. */
-  #limits(
-    before: Before,
-    repository: RepositoryRow,
-    granted: readonly RunRow[],
-  ): void {
+  #limits(before: Before, repository: RepositoryRow, granted: readonly RunRow[]): void {
     const { repository: was } = before
     if (
       was?.local?.generation !== undefined &&
@@ -297,7 +293,8 @@ export class Auditor {
 function mostOf({ repository: was }: Before, repository: RepositoryRow, batch: DomainBatch): number {
   const limits = [limitOf(repository), ...(was === undefined ? [] : [limitOf(was)])]
   for (const command of batch.commands)
-    if ('proposal' in command && command.outcome !== undefined && command.proposal.limit !== null) limits.push(command.proposal.limit)
+    if ('proposal' in command && command.outcome !== undefined && command.proposal.limit !== null)
+      limits.push(command.proposal.limit)
   return limits.includes(0) ? 0 : Math.max(...limits)
 }
 

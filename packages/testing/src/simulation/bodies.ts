@@ -65,7 +65,8 @@ export class Bodies {
     if (signal.aborted) return undefined
     // Two callers of one process may ask for one durable run; they share its slot.
     for (const other of this.#running)
-      if (other.of === of && other.repository === repository && other.token === fencingToken && durable) return undefined
+      if (other.of === of && other.repository === repository && other.token === fencingToken && durable)
+        return undefined
     const limit = this.#limits.get(`${repository} ${fencingToken}`)
     if (limit === undefined) {
       this.#host.broken(2, `${of.name} was handed ${run} with token ${fencingToken}, which was never granted`)
@@ -176,6 +177,7 @@ export class Bodies {
   }
 
   #isTaken(body: Body): boolean {
+    if (body.number === undefined) return false
     for (const other of this.#running)
       if (
         other !== body &&
@@ -199,7 +201,10 @@ export class Bodies {
     if (now - of.resumedAt > graceMs) return false
     const look = () => {
       if (!of.isPaused && this.#running.has(body))
-        this.#host.broken(9, `${of.name} runs again since ${graceMs} ms and has not noticed that it lost ${body.run}`)
+        this.#host.broken(
+          9,
+          `${of.name} runs again since ${graceMs} ms and has not noticed that it lost ${body.run}`,
+        )
     }
     of.scheduler.at(of.resumedAt + graceMs, look, undefined, true)
     return true

@@ -35,7 +35,9 @@ export class Controller {
   async enqueue(step: OpStep, repository: Repository): Promise<void> {
     const { world, manager } = this.#actor
     const count = 1 + Math.floor(step.a * 3)
-    const runs = Array.from({ length: count }, (_, n) => world.run(n === 0 ? step.run : 100 + step.run * 3 + n))
+    const runs = Array.from({ length: count }, (_, n) =>
+      world.run(n === 0 ? step.run : 100 + step.run * 3 + n),
+    )
     for (let attempt = 0; attempt < 4 && !this.#actor.closing; attempt++)
       try {
         const { queueManager } = manager
@@ -43,10 +45,15 @@ export class Controller {
           'enqueue',
           step.b < 0.5
             ? queueManager.addListToRunningQueue(repository, runs)
-            : queueManager.addToPendingQueue(repository, runs.map((run) => ({ run, priority: step.priority }))),
+            : queueManager.addToPendingQueue(
+                repository,
+                runs.map((run) => ({ run, priority: step.priority })),
+              ),
         )
         for (const outcome of outcomes)
           if (outcome.kind === 'reserved' && step.a < 0.9) await this.claim(outcome.slot)
+          // A claim of which nobody here had an answer.
+          else if (outcome.kind === 'running') await this.runs(outcome.slot)
         return
       } catch (error) {
         if (!isSlotkeeperError(error) || !error.retryable) throw error
@@ -79,7 +86,11 @@ export class Controller {
     }
     truth.startedAt = world.now
     world.log(`run ${slot.repository} ${slot.run} starts in the cluster`)
-    const ms = world.calm ? 50 : world.random.chance(0.4) ? 2000 + world.random.below(3000) : 50 + world.random.below(1000)
+    const ms = world.calm
+      ? 50
+      : world.random.chance(0.4)
+        ? 2000 + world.random.below(3000)
+        : 50 + world.random.below(1000)
     world.scheduler.after(
       ms,
       () => {
@@ -119,13 +130,15 @@ export class Controller {
     if (!world.calm) return
     // Nobody else comes for parked entries.
     const queue = await actor.call('queue', manager.getQueuedPipelineRuns(key))
-    for (const entry of queue) if (entry.durable && entry.parkedUntil !== undefined) await this.#enqueued(repository, entry.run)
+    for (const entry of queue)
+      if (entry.durable && entry.parkedUntil !== undefined) await this.#enqueued(repository, entry.run)
   }
 
   async #enqueued(repository: Repository, run: RunKey): Promise<void> {
     const { queueManager } = this.#actor.manager
     const [outcome] = await this.#actor.call('enqueue', queueManager.addListToRunningQueue(repository, [run]))
     if (outcome?.kind === 'reserved') await this.claim(outcome.slot)
+    else if (outcome?.kind === 'running') await this.runs(outcome.slot)
   }
 
   /** The run is over in the cluster: so is its slot, whoever keeps it, and the next one may start. */
@@ -149,6 +162,9 @@ export class Controller {
 
   #tolerate(error: unknown): void {
     if (isSlotkeeperError(error) && error.code !== 'SLOTKEEPER_INTERNAL') return
-    this.#actor.world.broken(0, `${this.#actor.of.name}: reconciling threw ${error instanceof Error ? error.stack : String(error)}`)
+    this.#actor.world.broken(
+      0,
+      `${this.#actor.of.name}: reconciling threw ${error instanceof Error ? error.stack : String(error)}`,
+    )
   }
 }

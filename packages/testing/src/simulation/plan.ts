@@ -36,7 +36,13 @@ export type FaultStep =
   | { readonly kind: 'outage' | 'restart-all'; readonly at: number; readonly ms: number }
   | { readonly kind: 'break-watch'; readonly at: number; readonly process: number }
   /** Goes wrong as soon as somebody makes that call. */
-  | { readonly kind: 'trap'; readonly at: number; readonly fault: Fault; readonly call: Call; readonly ms: number }
+  | {
+      readonly kind: 'trap'
+      readonly at: number
+      readonly fault: Fault
+      readonly call: Call
+      readonly ms: number
+    }
 
 export const OPS = [
   'work',
@@ -156,13 +162,34 @@ function op(random: Random, traits: Traits, n: number): OpStep {
   }
 }
 
-const CELLS = FAULTS.flatMap((fault) => CALLS.filter((call) => isReachable(fault, call)).map((call) => ({ fault, call })))
-const RARE: readonly Call[] = ['adopt', 'requeue', 'sweep', 'tidy', 'close-holder', 'finish', 'claim', 'remove-repository']
-const RARE_CELLS = CELLS.filter(({ call }) => RARE.includes(call))
+const CELLS = FAULTS.flatMap((fault) =>
+  CALLS.filter((call) => isReachable(fault, call)).map((call) => ({ fault, call })),
+)
+const RARE: readonly Call[] = [
+  'adopt',
+  'requeue',
+  'sweep',
+  'tidy',
+  'close-holder',
+  'finish',
+  'claim',
+  'remove-repository',
+]
+const RARE_CELLS = [
+  ...CELLS.filter(({ call }) => RARE.includes(call)),
+  ...CELLS.filter(({ call }) => call === 'adopt'),
+  ...CELLS.filter(({ call }) => call === 'adopt'),
+]
 
 function trap(random: Random, traits: Traits): FaultStep {
   const { fault, call } = random.pick(random.chance(0.7) ? RARE_CELLS : CELLS)
-  return { kind: 'trap', at: random.below(traits.horizonMs), fault, call, ms: 50 + random.below(traits.ttlMs) }
+  return {
+    kind: 'trap',
+    at: random.below(traits.horizonMs),
+    fault,
+    call,
+    ms: 50 + random.below(traits.ttlMs),
+  }
 }
 
 function fault(random: Random, traits: Traits): FaultStep {

@@ -15,7 +15,8 @@ export async function quiesce(world: World): Promise<void> {
   // What was under way arrives, and who stood still runs again.
   await scheduler.run(world.now + 2 * traits.delayMs + 2 * traits.ttlMs, failed)
   if (failed()) return
-  for (const actor of world.alive) if (!actor.closing) scheduler.after(0, () => keepGoing(world, actor.of.index), actor.of)
+  for (const actor of world.alive)
+    if (!actor.closing) scheduler.after(0, () => keepGoing(world, actor.of.index), actor.of)
   const { ttlMs } = traits
   scheduler.after(ttlMs * 2 + 4000, () => deadAreGone(world), undefined, true)
   const until = world.now + PATIENCE_MS
@@ -29,7 +30,8 @@ export async function quiesce(world: World): Promise<void> {
   if (!isAtRest(world)) return complain(world)
   for (const actor of world.alive) scheduler.after(0, () => void actor.close(0, 0), actor.of)
   await scheduler.run(world.now + 30_000, () => failed() || world.alive.length === 0)
-  for (const actor of world.alive) world.broken(11, `${actor.of.name} does not come to its end when it is closed`)
+  for (const actor of world.alive)
+    world.broken(11, `${actor.of.name} does not come to its end when it is closed`)
 }
 
 /** Activates the repositories, keeps watching, and reconciles. */
@@ -66,7 +68,8 @@ function isAtRest(world: World): boolean {
   if (world.bodies.running.size > 0) return false
   for (const row of world.store.repositories.values())
     if (row.live > 0 || row.waiting > 0 || row.status === 'removing') return false
-  for (const actor of world.alive) for (const { what } of actor.pending) if (what.includes('wait')) return false
+  for (const actor of world.alive)
+    for (const { what } of actor.pending) if (what.includes('wait')) return false
   return true
 }
 
@@ -75,8 +78,13 @@ function complain(world: World): void {
   for (const rows of world.store.runs.values())
     for (const row of rows.values()) {
       if (isSlot(row.phase)) {
-        const body = [...world.bodies.running].some((one) => one.run === row.run && one.repository === row.repository)
-        world.broken(body ? 10 : 5, `${row.run} is ${row.phase} for ever, under ${row.holder}; ${body ? 'somebody' : 'nobody'} works under it`)
+        const body = [...world.bodies.running].some(
+          (one) => one.run === row.run && one.repository === row.repository,
+        )
+        world.broken(
+          body ? 10 : 5,
+          `${row.run} is ${row.phase} for ever, under ${row.holder}; ${body ? 'somebody' : 'nobody'} works under it`,
+        )
       } else if (row.phase === 'waiting') world.broken(7, `${row.run} waits for ever, with ${row.holder}`)
     }
   for (const actor of world.alive)

@@ -1,4 +1,5 @@
-import { Coverage } from './coverage.ts'
+import type { Driver } from '@slotkeeper/core/driver'
+import type { Coverage } from './coverage.ts'
 import { type Plan, planOf, type Step } from './plan.ts'
 import { quiesce } from './quiesce.ts'
 import { owningImmediates } from './scheduler.ts'
@@ -11,6 +12,8 @@ export interface SimulateOptions {
   readonly seed: number
   /** Write down what happened. Default: only when a rule is broken. */
   readonly trace?: boolean
+  /** Wraps the driver of every process, to try a wrapper, or to see that the simulation finds what it breaks. */
+  readonly alter?: (driver: Driver) => Driver
   /** How many times a failing seed may be run again to find fewer steps that fail. Default 150. */
   readonly shrinks?: number
 }
@@ -44,11 +47,17 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
 }
 
 /** The same, giving back what was broken. */
-export async function trySeed({ seed, trace = false, shrinks = 150 }: SimulateOptions): Promise<Simulated> {
+export async function trySeed({
+  seed,
+  trace = false,
+  shrinks = 150,
+  alter,
+}: SimulateOptions): Promise<Simulated> {
   const plan = planOf(seed)
-  const first = await carryOut(plan, trace)
+  const first = await carryOut(plan, { trace, alter })
   if (first.broken === undefined) return first
-  return carryOut(await shrink(plan, first.broken, shrinks), true)
+  const fewest = await shrink(plan, first.broken, { runs: shrinks, alter })
+  return carryOut(fewest, { trace: true, alter })
 }
 
 /** A rule was broken in a simulation. */
@@ -69,11 +78,17 @@ export class SimulationError extends Error {
   }
 }
 
-async function carryOut(plan: Plan, tracing: boolean): Promise<Simulated> {
-  const world = new World(plan, tracing)
+interface Running {
+  readonly trace: boolean
+  readonly alter: SimulateOptions['alter']
+}
+
+async function carryOut(plan: Plan, running: Running): Promise<Simulated> {
+  const world = new World(plan, running)
   const { scheduler } = world
   await owningImmediates(scheduler, async () => {
-    for (let index = 0; index < plan.traits.processes; index++) scheduler.at(3 * index, () => world.spawn(index))
+    for (let index = 0; index < plan.traits.processes; index++)
+      scheduler.at(3 * index, () => world.spawn(index))
     for (const step of plan.steps)
       if (step.kind === 'op')
         scheduler.at(50 + step.at, () => {
@@ -96,7 +111,11 @@ async function carryOut(plan: Plan, tracing: boolean): Promise<Simulated> {
 }
 
 /** Leaves out steps, many at a time and then fewer, as long as the same rule is broken. */
-async function shrink(plan: Plan, broken: BrokenRule, runs: number): Promise<Plan> {
+async function shrink(
+  plan: Plan,
+  broken: BrokenRule,
+  { runs, alter }: { runs: number; alter: SimulateOptions['alter'] },
+): Promise<Plan> {
   let smallest = plan
   let left = runs
   for (let size = Math.ceil(plan.steps.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2))
@@ -104,7 +123,7 @@ async function shrink(plan: Plan, broken: BrokenRule, runs: number): Promise<Pla
       const steps = smallest.steps.filter((_, at) => at < from || at >= from + size)
       const fewer = { ...smallest, steps }
       left--
-      if ((await carryOut(fewer, false)).broken?.rule === broken.rule) smallest = fewer
+      if ((await carryOut(fewer, { trace: false, alter })).broken?.rule === broken.rule) smallest = fewer
       else from += size
     }
   return smallest

@@ -1,5 +1,5 @@
 import { Manager, type Repository, type RepositoryKey, type RunKey, repository } from '@slotkeeper/core'
-import type { HolderId, Manifest, RunRow, StoreEvent } from '@slotkeeper/core/driver'
+import type { Driver, HolderId, Manifest, RunRow, StoreEvent } from '@slotkeeper/core/driver'
 import { Random } from '../conformance/random.ts'
 import { Actor } from './actor.ts'
 import { type AuditHost, Auditor, type Cause } from './auditor.ts'
@@ -41,14 +41,19 @@ export class World implements AuditHost, BodiesHost, DriverHost {
   calm = false
   readonly #power = { up: true }
   readonly #tracing: boolean
+  readonly #alter: (driver: Driver) => Driver
   readonly #seed: number
   #traps: (FaultStep & { kind: 'trap' })[] = []
   #lives = 0
   #outages = 0
 
-  constructor(plan: Plan, tracing: boolean) {
+  constructor(
+    plan: Plan,
+    { trace, alter }: { trace: boolean; alter: ((driver: Driver) => Driver) | undefined },
+  ) {
     this.#seed = plan.seed
-    this.#tracing = tracing
+    this.#tracing = trace
+    this.#alter = alter ?? ((driver) => driver)
     this.traits = plan.traits
     this.mode = plan.traits.mode
     this.random = this.stream(1)
@@ -64,7 +69,8 @@ export class World implements AuditHost, BodiesHost, DriverHost {
     }
     const rate = 1 - this.random.next() / 1000
     // The wall clock of the store is set back now and then.
-    const wall = () => Date.UTC(2026, 0, 1) + this.scheduler.now - (Math.floor(this.scheduler.now / 1700) % 3) * 900
+    const wall = () =>
+      Date.UTC(2026, 0, 1) + this.scheduler.now - (Math.floor(this.scheduler.now / 1700) % 3) * 900
     this.bodies = new Bodies(this)
     this.store = new FakeStore(
       { budget, clockLagMs, wallTokens },
@@ -124,11 +130,15 @@ export class World implements AuditHost, BodiesHost, DriverHost {
       trap: (from, calls) => this.#spring(from, calls),
       log: (text) => this.log(text),
     })
-    const driver = new SimulatedDriver(this, wire, random.chance(0.5) ? 0 : random.next() * this.traits.clockLagMs)
+    const driver = new SimulatedDriver(
+      this,
+      wire,
+      random.chance(0.5) ? 0 : random.next() * this.traits.clockLagMs,
+    )
     const { ttlMs, callTimeoutMs, claimTimeoutMs, leaseTtlMs } = this.traits
     const numbers = this.stream(5000 + index * 50 + life)
     const manager = new Manager({
-      driver,
+      driver: this.#alter(driver),
       label: of.name,
       holderTtlMs: ttlMs,
       callTimeoutMs,
@@ -367,7 +377,9 @@ export class World implements AuditHost, BodiesHost, DriverHost {
   // What commits did.
 
   granted(row: RunRow, limit: number): void {
-    this.log(`  grant ${row.repository} ${row.run} ${row.phase} token ${row.token} number ${row.number} (limit ${limit})`)
+    this.log(
+      `  grant ${row.repository} ${row.run} ${row.phase} token ${row.token} number ${row.number} (limit ${limit})`,
+    )
     this.bodies.granted(row, limit)
     for (const actor of this.alive) actor.expect(row)
   }
@@ -377,7 +389,8 @@ export class World implements AuditHost, BodiesHost, DriverHost {
     this.bodies.freed(row, cause)
     if (!row.durable) return
     const { repository: key, run } = row
-    const kept = cause === 'withdrawn' || cause === 'requeued' || cause === 'replaced' || cause === 'holder-dead'
+    const kept =
+      cause === 'withdrawn' || cause === 'requeued' || cause === 'replaced' || cause === 'holder-dead'
     if (this.cluster.isRunning(key, run) && (kept || (cause === 'due' && row.phase !== 'orphaned')))
       this.broken(8, `the durable slot of ${run} was freed (${cause}, ${row.phase}) while its run goes on`)
     this.cluster.forget(key, run)
@@ -386,5 +399,4 @@ export class World implements AuditHost, BodiesHost, DriverHost {
   orphaned(row: RunRow): void {
     this.log(`  orphan ${row.repository} ${row.run} token ${row.token}`)
   }
-
 }

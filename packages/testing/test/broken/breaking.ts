@@ -34,6 +34,10 @@ export function storeOf(name: string): MemoryStore {
   return store
 }
 
+export function closeStore(name: string): void {
+  stores.delete(name)
+}
+
 export const memory = (store: string): Driver => memoryDriver({ store: storeOf(store) })
 
 /** The driver, with other methods. */

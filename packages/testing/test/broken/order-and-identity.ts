@@ -25,7 +25,8 @@ export const orderAndIdentity: readonly BrokenDriver[] = [
     name: 'barges: acquireSlot passes the queue',
     rule: '3',
     make: sectioned((section, commands) => {
-      let unseen = commands.length > 1 ? commands.filter((one) => isAcquire(one) && one.mode === 'try').length : 0
+      let unseen =
+        commands.length > 1 ? commands.filter((one) => isAcquire(one) && one.mode === 'try').length : 0
       return { head: (repository) => (unseen-- > 0 ? undefined : section.head(repository)) }
     }),
   },
@@ -47,7 +48,8 @@ export const orderAndIdentity: readonly BrokenDriver[] = [
     name: 'lets the last of equals go first',
     rule: '3',
     make: saving((row, was) => {
-      if (row.phase === 'waiting' && was !== 'waiting' && row.sequence > 0) (row as { sequence: number }).sequence *= -1
+      if (row.phase === 'waiting' && was !== 'waiting' && row.sequence > 0)
+        (row as { sequence: number }).sequence *= -1
     }),
   },
   {
@@ -70,7 +72,9 @@ export const orderAndIdentity: readonly BrokenDriver[] = [
     name: 'sends whoever asks again to the end of the queue',
     rule: '3',
     make: preceding((command, section) =>
-      isAcquire(command) && rowOf(section, command)?.phase === 'waiting' ? leave(command, 'remove') : undefined,
+      isAcquire(command) && rowOf(section, command)?.phase === 'waiting'
+        ? leave(command, 'remove')
+        : undefined,
     ),
   },
   {
@@ -191,7 +195,9 @@ export const orderAndIdentity: readonly BrokenDriver[] = [
     name: 'frees the slot of a run whose state is set to its end',
     rule: '5',
     make: preceding((command, section) =>
-      command.kind === 'run-state' && isFinal(command.state) && isSlot(rowOf(section, command)?.phase ?? 'record')
+      command.kind === 'run-state' &&
+      isFinal(command.state) &&
+      isSlot(rowOf(section, command)?.phase ?? 'record')
         ? leave(command, 'finish')
         : undefined,
     ),
@@ -200,7 +206,9 @@ export const orderAndIdentity: readonly BrokenDriver[] = [
     name: 'takes a waiting run out of the queue when its state is set',
     rule: '5',
     make: preceding((command, section) =>
-      command.kind === 'run-state' && rowOf(section, command)?.phase === 'waiting' ? leave(command, 'remove') : undefined,
+      command.kind === 'run-state' && rowOf(section, command)?.phase === 'waiting'
+        ? leave(command, 'remove')
+        : undefined,
     ),
   },
   {
@@ -253,7 +261,9 @@ export const orderAndIdentity: readonly BrokenDriver[] = [
     name: 'withdraws what a newer ticket led to',
     rule: 'withdrawal',
     make: replacing((command, section) =>
-      command.kind === 'withdraw' ? { ...command, of: rowOf(section, command)?.ticket ?? command.of } : command,
+      command.kind === 'withdraw'
+        ? { ...command, of: rowOf(section, command)?.ticket ?? command.of }
+        : command,
     ),
   },
   {
@@ -277,7 +287,8 @@ export const orderAndIdentity: readonly BrokenDriver[] = [
     name: 'enqueues while draining',
     rule: '14',
     make: misjudging((row, _section, commands) => {
-      if (row.state !== 'draining' || commands.some(({ kind }) => kind === 'repository-state')) return undefined
+      if (row.state !== 'draining' || commands.some(({ kind }) => kind === 'repository-state'))
+        return undefined
       row.state = 'paused'
       return () => {
         row.state = 'draining'

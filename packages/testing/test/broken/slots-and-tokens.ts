@@ -86,7 +86,8 @@ export const slotsAndTokens: readonly BrokenDriver[] = [
         const rows = grantsOf(commands, decision)
         for (const row of rows) row.token = rows[0]?.token ?? 0
         for (const { outcome } of commands)
-          if (outcome !== undefined && 'token' in outcome) Object.assign(outcome, { token: outcome.row.token })
+          if (outcome !== undefined && 'token' in outcome)
+            Object.assign(outcome, { token: outcome.row.token })
       },
     ),
   },
@@ -112,7 +113,8 @@ export const slotsAndTokens: readonly BrokenDriver[] = [
     name: 'takes tokens from the wall clock',
     rule: '2',
     make: meddling((section) => {
-      for (const row of section.repositories) if (row.lastToken > (section.wall + 60_000) * 1000) row.lastToken = 0
+      for (const row of section.repositories)
+        if (row.lastToken > (section.wall + 60_000) * 1000) row.lastToken = 0
     }),
   },
   {

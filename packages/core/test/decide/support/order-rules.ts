@@ -75,6 +75,7 @@ export function placesAreKept(): Rule {
           old.phase === 'record' &&
           old.ending === 'expired' &&
           old.endedBy === undefined &&
+          !ended &&
           old.ticket === row.ticket &&
           (row.phase === 'waiting' || promoted(commit, row.run, row.token))
         if ((old.phase !== 'record' && !ended) || resumed) {

@@ -83,12 +83,20 @@ function hasCause(commit: Commit, { event, run, was }: ReturnType<typeof tell>['
         commit.before.repository?.status === 'removing' ||
         commands.some(
           (command) =>
-            command.kind === 'remove' || (command.kind === 'acquire' && command.runUid !== undefined),
+            command.kind === 'remove' ||
+            (command.kind === 'acquire' &&
+              command.runUid !== undefined &&
+              !isOlder(command.ticket, event.ticket)),
         )
       )
     default:
       return true
   }
+}
+
+/** Whether one caller made `ticket` before `other`. */
+function isOlder(ticket: string, other: string | undefined): boolean {
+  return other?.split('.')[0] === ticket.split('.')[0] && ticket < (other as string)
 }
 
 /** 6. A state never goes backwards within an attempt; requeueing takes a claim back, withdrawing the whole attempt. */
