@@ -24,6 +24,9 @@ type Outcomes = { [C in Command as C['kind']]: NonNullable<C['outcome']> }
 /** Commands by which slots end: they are let through while a Manager closes. */
 const ENDINGS: ReadonlySet<Command['kind']> = new Set(['release', 'requeue', 'withdraw', 'finish'])
 
+/** How long opening a store may take, before the next call begins it anew; a call waits for it no longer than for anything else. */
+const OPEN_MS = 10_000
+
 /** The way of a command to the store and back, and of a question: opened once, limited in time, asked again after failures that pass. */
 export abstract class StoreCalls implements BatcherHost {
   readonly options: ResolvedOptions
@@ -98,8 +101,9 @@ export abstract class StoreCalls implements BatcherHost {
       this.#opened = true
       return
     }
-    const expired = () => new CallTimeoutError('Opening the store', this.callTimeoutMs)
-    const limits = { clock: this.clock, ms: this.callTimeoutMs, expired, signals: [this.closing] }
+    const ms = Math.max(this.callTimeoutMs, OPEN_MS)
+    const expired = () => new CallTimeoutError('Opening the store', ms)
+    const limits = { clock: this.clock, ms, expired, signals: [this.closing] }
     this.#opening = within(opened, limits).then(
       () => {
         this.#opened = true

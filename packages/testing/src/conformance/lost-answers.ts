@@ -16,7 +16,7 @@ export function lostAnswerRules(rule: Rule): void {
       async (lab) => {
         const { manager, faults } = await lab.faulty(options)
         const b = await lab.manager()
-        await manager.health()
+        await manager.health({ timeoutMs: 20_000 })
         faults.loseAnswers({ calls: ['transact'], times: 1, silently })
         const outcome = await manager.acquireSlot(ask(repo(1), 1, patient))
         assert.equal(outcome.kind, 'granted')
@@ -70,7 +70,7 @@ export function lostAnswerRules(rule: Rule): void {
       async (lab) => {
         const { manager, faults } = await lab.faulty(options)
         const b = await lab.manager()
-        await manager.health()
+        await manager.health({ timeoutMs: 20_000 })
         const lose = () => faults.loseAnswers({ calls: ['transact'], times: 1, silently })
         lose()
         const listed = await manager.queueManager.addListToRunningQueue(repo(1), [0, 1, 2].map(run), patient)
@@ -121,7 +121,7 @@ export function lostAnswerRules(rule: Rule): void {
   rule('12. a call that was given up and comes through after all leaves no slot taken', async (lab) => {
     const { manager, faults } = await lab.faulty({ callTimeoutMs: 200 })
     const b = await lab.manager()
-    await manager.health()
+    await manager.health({ timeoutMs: 20_000 })
     faults.loseAnswers({ calls: ['transact'], silently: true })
     const refused = [manager.acquireSlot(ask(repo(1), 1)), manager.waitForSlot(ask(repo(1), 2))]
     for (const result of await Promise.allSettled(refused)) assert.equal(result.status, 'rejected')

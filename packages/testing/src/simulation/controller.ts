@@ -53,7 +53,7 @@ export class Controller {
         for (const outcome of outcomes)
           if (outcome.kind === 'reserved' && step.a < 0.9) await this.claim(outcome.slot)
           // A claim of which nobody here had an answer.
-          else if (outcome.kind === 'running') await this.runs(outcome.slot)
+          else if (outcome.kind === 'running' && outcome.slot.durable) await this.runs(outcome.slot)
         return
       } catch (error) {
         if (!isSlotkeeperError(error) || !error.retryable) throw error
@@ -138,7 +138,7 @@ export class Controller {
     const { queueManager } = this.#actor.manager
     const [outcome] = await this.#actor.call('enqueue', queueManager.addListToRunningQueue(repository, [run]))
     if (outcome?.kind === 'reserved') await this.claim(outcome.slot)
-    else if (outcome?.kind === 'running') await this.runs(outcome.slot)
+    else if (outcome?.kind === 'running' && outcome.slot.durable) await this.runs(outcome.slot)
   }
 
   /** The run is over in the cluster: so is its slot, whoever keeps it, and the next one may start. */

@@ -59,6 +59,12 @@ export function wrap(inner: Driver, changed: Partial<Driver>): Driver {
   }
 }
 
+/** The memory driver behind promises, for faults in what it answers. */
+export const later = (store: string): Driver => {
+  const inner = memory(store)
+  return wrap(inner, { manifest: { ...inner.manifest, synchronous: false } })
+}
+
 /** A driver that hands another `decide` to its store. */
 export function deciding(inner: Driver, change: (decide: Decide) => Decide): Driver {
   return wrap(inner, {

@@ -2,7 +2,16 @@
 import type { Driver, Query, RepositoryKey, RunKey, Snapshot } from '@slotkeeper/core/driver'
 import { InternalError, isSlotkeeperError } from '@slotkeeper/core/driver'
 import { memoryDriver } from '@slotkeeper/driver-memory'
-import { type BrokenDriver, memory, misjudging, replacing, saving, sectioned, wrap } from './breaking.ts'
+import {
+  type BrokenDriver,
+  later,
+  memory,
+  misjudging,
+  replacing,
+  saving,
+  sectioned,
+  wrap,
+} from './breaking.ts'
 import { sqlite } from './sqlite.ts'
 
 /** A driver that keeps other keys than it was given. */
@@ -24,7 +33,7 @@ function keyed(change: (key: string) => string): (store: string) => Driver {
       return 'run' in command
         ? { ...command, repository: key, run: run(command.run) }
         : { ...command, repository: key }
-    })(store)
+    }, later)(store)
     return wrap(renaming, {
       async transact(batch, decide, signal) {
         const sent = batch.map((one) => ({ ...one, domain: change(one.domain) }))
@@ -42,7 +51,7 @@ function keyed(change: (key: string) => string): (store: string) => Driver {
 /** A driver whose answers to queries are not what was read. */
 function answering(change: (snapshot: Snapshot, query: Query) => Snapshot): (store: string) => Driver {
   return (store) => {
-    const inner = memory(store)
+    const inner = later(store)
     return wrap(inner, { read: async (query, signal) => change(await inner.read(query, signal), query) })
   }
 }
@@ -106,7 +115,7 @@ export const contract: readonly BrokenDriver[] = [
     name: 'reads what was true a moment ago',
     rule: 'reads',
     make: (store) => {
-      const inner = memory(store)
+      const inner = later(store)
       const known = new Map<string, Snapshot>()
       return wrap(inner, {
         async read(query, signal) {
@@ -141,7 +150,7 @@ export const contract: readonly BrokenDriver[] = [
     name: 'repeats the last repository of a page on the next',
     rule: 'reads',
     make: (store) => {
-      const inner = memory(store)
+      const inner = later(store)
       return wrap(inner, {
         read: (query, signal) =>
           inner.read(
@@ -163,7 +172,7 @@ export const contract: readonly BrokenDriver[] = [
     name: 'hands out its own rows',
     rule: 'reads',
     make: (store) => {
-      const inner = memory(store)
+      const inner = later(store)
       const kept = new Map<string, Snapshot['runs'][number]>()
       return wrap(inner, {
         async read(query, signal) {
@@ -182,7 +191,7 @@ export const contract: readonly BrokenDriver[] = [
     name: 'fails all domains with one',
     rule: 'batches',
     make: (store) => {
-      const inner = memory(store)
+      const inner = later(store)
       return wrap(inner, {
         async transact(batch, decide, signal) {
           await inner.transact(batch, decide, signal)
@@ -237,7 +246,7 @@ export const contract: readonly BrokenDriver[] = [
     name: 'tells a domain as failed that was never tried, as if it might have been',
     rule: 'batches',
     make: (store) => {
-      const inner = memory(store)
+      const inner = later(store)
       return wrap(inner, {
         async transact(batch, decide, signal) {
           await inner.transact(batch, decide, signal)
@@ -265,7 +274,7 @@ export const contract: readonly BrokenDriver[] = [
     name: 'swallows failures into empty answers',
     rule: 'driver',
     make: (store) => {
-      const inner = memory(store)
+      const inner = later(store)
       return wrap(inner, {
         async read(query, signal) {
           try {
@@ -289,7 +298,7 @@ export const contract: readonly BrokenDriver[] = [
     name: 'fails when it is closed twice',
     rule: 'driver',
     make: (store) => {
-      const inner = memory(store)
+      const inner = later(store)
       let closed = false
       return wrap(inner, {
         close() {

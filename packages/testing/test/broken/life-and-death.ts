@@ -5,6 +5,7 @@ import {
   type BrokenDriver,
   deciding,
   isAcquire,
+  later,
   meddling,
   memory,
   rowOf,
@@ -31,7 +32,7 @@ function hinting(keep: (hint: WatchEvent, at: number) => boolean, make = memory)
 /** A driver that tells other holders' times than its store keeps. */
 function living(factor: number, told = 1): (store: string) => Driver {
   return (store) => {
-    const inner = memory(store) as ReturnType<typeof memoryDriver>
+    const inner = later(store)
     return wrap(inner, {
       openHolder: async (holder, ttlMs) => ({
         ...(await inner.openHolder(holder, ttlMs * factor)),
@@ -96,7 +97,7 @@ export const lifeAndDeath: readonly BrokenDriver[] = [
     rule: '7',
     only: /a watch ends/,
     make: (store) => {
-      const inner = memory(store)
+      const inner = later(store)
       return wrap(inner, { watch: (options) => memory(store).watch(options) })
     },
   },
@@ -125,7 +126,7 @@ export const lifeAndDeath: readonly BrokenDriver[] = [
     rule: '8',
     only: /dead for ever/,
     make: (store) => {
-      const inner = memory(store)
+      const inner = later(store)
       return wrap(inner, {
         async heartbeat(holder) {
           try {
@@ -220,7 +221,7 @@ export const lifeAndDeath: readonly BrokenDriver[] = [
     rule: '8',
     only: /sweep/,
     make: (store) => {
-      const inner = memory(store)
+      const inner = later(store)
       return wrap(inner, {
         sweep(budget) {
           for (const shelf of storeOf(store).shelves.values()) shelf.sweptUntil = 0
@@ -234,7 +235,7 @@ export const lifeAndDeath: readonly BrokenDriver[] = [
     rule: '8',
     only: /budget/,
     make: (store) => {
-      const inner = memory(store)
+      const inner = later(store)
       return wrap(inner, { sweep: (budget) => inner.sweep(budget * 3) })
     },
   },
@@ -249,7 +250,7 @@ export const lifeAndDeath: readonly BrokenDriver[] = [
     rule: '8',
     only: /died over/,
     make: (store) => {
-      const inner = memory(store)
+      const inner = later(store)
       return wrap(inner, {
         async sweep(budget) {
           const { domains, more } = await inner.sweep(budget)
@@ -298,7 +299,7 @@ export const lifeAndDeath: readonly BrokenDriver[] = [
     rule: '11',
     only: /leave no timers/,
     make: (store) => {
-      const inner = memory(store)
+      const inner = later(store)
       return wrap(inner, {
         open(options) {
           setInterval(() => {}, 60_000)
@@ -317,7 +318,7 @@ export const lifeAndDeath: readonly BrokenDriver[] = [
     name: 'does not come to an end when it is closed',
     rule: '11',
     only: /ends every wait/,
-    make: (store) => wrap(memory(store), { close: () => new Promise<void>(() => {}) }),
+    make: (store) => wrap(later(store), { close: () => new Promise<void>(() => {}) }),
   },
   {
     name: 'lets everybody claim a reservation',

@@ -17,7 +17,7 @@ const fresh = ticketSource('broken')
 /** Leaves the queue, or the slot, that `command` is about. */
 function leave(command: Command & { readonly run: RunKey }, kind: 'remove' | 'finish'): Command {
   const { repository, run } = command
-  return { kind, repository, run, ticket: fresh(), state: 'completed', outcome: undefined }
+  return { kind, repository, run, ticket: fresh(), state: 'completed', outcome: undefined } as Command
 }
 
 export const orderAndIdentity: readonly BrokenDriver[] = [

@@ -56,7 +56,9 @@ export const slotsAndTokens: readonly BrokenDriver[] = [
       const over = row.live - limitOf(row)
       if (limitOf(row) === 0 || over <= 0) return undefined
       row.live -= over
-      return () => void (row.live += over)
+      return () => {
+        row.live += over
+      }
     }),
   },
   {
