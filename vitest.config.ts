@@ -47,6 +47,9 @@ export default defineConfig({
         project(name, `${folder}/${name}`, ['src/**/*.test.ts', 'test/**/*.test.ts']),
       ),
       project('demo', fileURLToPath(new URL('./examples/demo', import.meta.url)), ['*.test.ts']),
+      project('driver-template', fileURLToPath(new URL('./examples/driver-template', import.meta.url)), [
+        '*.test.ts',
+      ]),
     ],
     maxWorkers: Math.max(2, availableParallelism() - 1),
     retry: 0,

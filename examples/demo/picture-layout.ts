@@ -9,14 +9,19 @@ export interface Bar {
   readonly to: number
   /** `killed`: it stopped because its worker was killed. `open`: the log does not tell its end. */
   readonly ending: 'done' | 'stopped' | 'killed' | 'open'
-  /** When the slot went to somebody else, where its worker was killed. */
-  readonly givenAt: number | undefined
 }
 
 /** What happened in one slot number; without a limit, bars that fit behind each other. */
 export interface Lane {
   readonly slot: number | undefined
   readonly bars: readonly Bar[]
+  /** Between bars, from a kill on, where others waited and did not get the slot: it was still the killed worker's. */
+  readonly kept: readonly Gap[]
+}
+
+export interface Gap {
+  readonly from: number
+  readonly to: number
 }
 
 /** From `at` on so many runs wait. */
@@ -67,12 +72,16 @@ export function layOut(plan: Plan, history: History): Layout {
         late: history.kills.some(({ line }) => line < first),
       }
     }),
-    bands: plan.repositories.map(({ key, limit }) => ({
-      repository: key,
-      limit,
-      lanes: lanesOf(history, { key, limit, clock, end: clock(last) }),
-      queue: queueOf(history, key, clock),
-    })),
+    bands: plan.repositories.map(({ key, limit }) => {
+      const queue = queueOf(history, key, clock)
+      const lanes = lanesOf(history, { key, limit, clock, end: clock(last) })
+      return {
+        repository: key,
+        limit,
+        queue,
+        lanes: lanes.map((lane) => ({ ...lane, kept: keptOf(lane, queue, kills) })),
+      }
+    }),
   }
 }
 
@@ -83,20 +92,20 @@ interface Frame {
   readonly end: number
 }
 
-function lanesOf(history: History, frame: Frame): readonly Lane[] {
+function lanesOf(history: History, frame: Frame): readonly Omit<Lane, 'kept'>[] {
   const own = history.started().filter(({ repository }) => repository === frame.key)
   const numbered = own.filter(({ start }) => start.slot !== undefined)
   const used = numbered.map(({ start }) => start.slot as number)
   if (frame.limit <= MOST_EMPTY_LANES) for (let slot = 1; slot <= frame.limit; slot++) used.push(slot)
-  const lanes: Lane[] = [...new Set(used)]
+  const lanes = [...new Set(used)]
     .sort((a, b) => a - b)
     .map((slot) => {
       const attempts = numbered.filter(({ start }) => start.slot === slot)
-      return { slot, bars: attempts.map((attempt, at) => barOf(history, attempt, attempts[at + 1], frame)) }
+      return { slot, bars: attempts.map((attempt) => barOf(history, attempt, frame)) }
     })
   const packed: Bar[][] = []
   for (const attempt of own.filter(({ start }) => start.slot === undefined)) {
-    const bar = barOf(history, attempt, undefined, frame)
+    const bar = barOf(history, attempt, frame)
     const free = packed.find((bars) => (bars.at(-1)?.to ?? 0) <= bar.from)
     if (free === undefined) packed.push([bar])
     else free.push(bar)
@@ -107,7 +116,6 @@ function lanesOf(history: History, frame: Frame): readonly Lane[] {
 function barOf(
   { kills }: History,
   { run, worker, start, end }: StartedAttempt,
-  next: StartedAttempt | undefined,
   { clock, end: last }: Frame,
 ): Bar {
   const kill = kills.find((other) => other.worker === worker)
@@ -119,9 +127,39 @@ function barOf(
     from: clock(start.at),
     to: end === undefined ? last : clock(end.at),
     ending: killed ? 'killed' : (end?.outcome ?? 'open'),
-    givenAt: killed && next !== undefined ? clock(next.start.at) : undefined,
   }
 }
+
+/** A slot that comes free goes to the next run sooner than this. */
+const HAND_OVER_SECONDS = 0.8
+
+/**
+ * Where nobody works in a slot number although others wait, the slot was kept for the killed worker: one that it had, or one that was
+ * given to its waiting run before its time to live was over. A kill explains only the next gap of each slot number.
+ */
+function keptOf(
+  { slot, bars }: Omit<Lane, 'kept'>,
+  queue: readonly Step[],
+  kills: Layout['kills'],
+): readonly Gap[] {
+  if (slot === undefined) return []
+  return kills.flatMap(({ at }) => {
+    const next = bars.findIndex((bar, index) => {
+      const free = Math.max(at, bars[index - 1]?.to ?? 0)
+      return bar.from > at && (bars[index - 1]?.ending === 'killed' || bar.from - free > HAND_OVER_SECONDS)
+    })
+    const bar = bars[next]
+    if (bar === undefined) return []
+    const gap = { from: Math.max(at, bars[next - 1]?.to ?? 0), to: bar.from }
+    const waited = queue.every(
+      (step, index) => step.waiting > 0 || step.at >= gap.to || (queue[index + 1]?.at ?? gap.to) <= gap.from,
+    )
+    return waited && gap.to - gap.from < MOST_KEPT_SECONDS ? [gap] : []
+  })
+}
+
+/** A longer gap has another reason. */
+const MOST_KEPT_SECONDS = 10
 
 /**
  * How many runs of a repository had been asked for and were not at work. A run that a killed worker waited for waits on, until
@@ -133,7 +171,12 @@ function queueOf({ attempts }: History, key: string, clock: (at: number) => numb
     const { run, asked, start } = attempt
     const later = own.slice(own.indexOf(attempt) + 1).find((other) => other.run === run)
     const over = start ?? later?.asked
-    return over === undefined ? [{ mark: asked, by: 1 }] : [{ mark: asked, by: 1 }, { mark: over, by: -1 }]
+    return over === undefined
+      ? [{ mark: asked, by: 1 }]
+      : [
+          { mark: asked, by: 1 },
+          { mark: over, by: -1 },
+        ]
   })
   let waiting = 0
   const steps: Step[] = []

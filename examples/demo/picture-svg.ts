@@ -4,13 +4,13 @@ export function element(
   attributes: Readonly<Record<string, string | number>>,
   ...content: readonly string[]
 ): string {
-  const written = Object.entries(attributes).map(([key, value]) => ` ${key}="${escape(rounded(value))}"`)
+  const written = Object.entries(attributes).map(([key, value]) => ` ${key}="${escapeXml(rounded(value))}"`)
   const begin = `<${name}${written.join('')}`
   return content.length === 0 ? `${begin}/>` : `${begin}>${content.join('')}</${name}>`
 }
 
 /** Text for the inside of an element or an attribute. What XML does not allow becomes a replacement character. */
-export function escape(text: string): string {
+export function escapeXml(text: string): string {
   return text.replace(FORBIDDEN, '\uFFFD').replace(/[&<>"']/g, (sign) => ENTITIES[sign] ?? sign)
 }
 

@@ -1,10 +1,10 @@
 import type { History } from './history.ts'
 import { type Band, type Bar, type Layout, layOut, type Step } from './picture-layout.ts'
-import { element, escape } from './picture-svg.ts'
+import { element, escapeXml } from './picture-svg.ts'
 import type { Plan } from './plan.ts'
 
 const WIDTH = 960
-const LEFT = 176
+const LEFT = 192
 const RIGHT = 936
 const LANE = 15
 const BAR = 12
@@ -102,19 +102,7 @@ function drawLegend({ workers, kills }: Layout, colours: ReadonlyMap<string, str
   }
   if (kills.length > 0) {
     add((x) => cross(x + 8, 53), 'stopped by the kill')
-    add(
-      (x) =>
-        element('line', {
-          x1: x,
-          x2: x + 16,
-          y1: 53,
-          y2: 53,
-          stroke: RED,
-          'stroke-width': 1.5,
-          'stroke-dasharray': '2 3',
-        }),
-      'not free yet',
-    )
+    add((x) => dots(x, x + 16, 53), 'still its slot')
   }
   add((x) => element('path', { d: `M${x} 58v-6h6v-4h6v6h4v4z`, fill: WAITING }), 'waiting')
   return parts.join('')
@@ -153,13 +141,14 @@ function drawBand(band: Band, canvas: Canvas): string {
     text(24, y + 11, shortened(repository), { 'font-weight': 600, 'font-size': 12 }),
     text(24, y + 26, limit === 0 ? 'no limit' : `limit ${limit}`, { fill: FAINT }),
   ]
-  for (const [index, { slot, bars }] of lanes.entries()) {
+  for (const [index, { slot, bars, kept }] of lanes.entries()) {
     const laneY = y + index * LANE
     if (slot !== undefined)
       parts.push(
         text(LEFT - 8, laneY + 10, String(slot), { fill: FAINT, 'text-anchor': 'end', 'font-size': 10 }),
         element('rect', { x: LEFT, y: laneY, width: RIGHT - LEFT, height: BAR, fill: TRACK }),
       )
+    for (const { from, to } of kept) parts.push(dots(x(from) + 5, x(to) - 2, laneY + BAR / 2))
     for (const bar of bars) parts.push(drawBar(bar, laneY, x, colours.get(bar.worker) ?? INK))
   }
   parts.push(drawQueue(queue, canvas, y + lanes.length * LANE + 2))
@@ -167,7 +156,7 @@ function drawBand(band: Band, canvas: Canvas): string {
 }
 
 function drawBar(
-  { run, worker, from, to, ending, givenAt }: Bar,
+  { run, worker, from, to, ending }: Bar,
   y: number,
   x: (at: number) => number,
   fill: string,
@@ -185,29 +174,15 @@ function drawBar(
       fill,
       ...(ending === 'open' ? { 'fill-opacity': 0.5 } : {}),
     },
-    element('title', {}, escape(says)),
+    element('title', {}, escapeXml(says)),
   )
-  if (ending === 'done' || ending === 'open') return bar
-  const middle = y + BAR / 2
-  const gone =
-    givenAt === undefined
-      ? ''
-      : element('line', {
-          x1: x(to) + 7,
-          x2: x(givenAt) - 2,
-          y1: middle,
-          y2: middle,
-          stroke: RED,
-          'stroke-width': 1.5,
-          'stroke-dasharray': '2 3',
-        })
-  return bar + gone + cross(x(to), middle)
+  return ending === 'done' || ending === 'open' ? bar : bar + cross(x(to), y + BAR / 2)
 }
 
 function drawQueue(steps: readonly Step[], { x, end }: Canvas, y: number): string {
   const most = steps.reduce((sum, { waiting }) => Math.max(sum, waiting), 0)
   const base = y + QUEUE
-  const label = text(LEFT - 8, base - 3, most === 0 ? 'nobody waits' : `${most} wait`, {
+  const label = text(LEFT - 8, base - 3, most === 0 ? 'nobody waits' : `up to ${most} wait`, {
     fill: FAINT,
     'text-anchor': 'end',
     'font-size': 10,
@@ -221,15 +196,20 @@ function drawQueue(steps: readonly Step[], { x, end }: Canvas, y: number): strin
 }
 
 function drawKills(
-  { kills }: Layout,
+  { kills, bands }: Layout,
   { x, top, bottom }: { x: (at: number) => number; top: number; bottom: number },
 ): string {
   return kills
     .map(({ worker, at }) => {
+      const children = bands.flatMap(({ lanes }) => lanes.flatMap(({ bars }) => bars))
+      const stopped = children.filter((bar) => bar.worker === worker && bar.ending === 'killed').length
+      const back = bands.flatMap(({ lanes }) => lanes.flatMap(({ kept }) => kept)).map(({ to }) => to - at)
+      const after = back.length === 0 ? '' : `; its slots are back ${Math.max(...back).toFixed(1)} s later`
+      const says = `${worker} is killed with ${stopped} ${stopped === 1 ? 'child' : 'children'} at work${after}`
       const right = x(at) < (LEFT + RIGHT) / 2
       return (
         element('line', { x1: x(at), x2: x(at), y1: top - 8, y2: bottom, stroke: RED, 'stroke-width': 1.2 }) +
-        text(x(at) + (right ? 5 : -5), top - 1, `kill -9 ${worker}, ${at.toFixed(1)} s`, {
+        text(x(at) + (right ? 5 : -5), top - 1, says, {
           fill: RED,
           'font-weight': 600,
           'text-anchor': right ? 'start' : 'end',
@@ -237,6 +217,18 @@ function drawKills(
       )
     })
     .join('')
+}
+
+function dots(x1: number, x2: number, y: number): string {
+  return element('line', {
+    x1,
+    x2,
+    y1: y,
+    y2: y,
+    stroke: RED,
+    'stroke-width': 1.5,
+    'stroke-dasharray': '2 3',
+  })
 }
 
 function cross(x: number, y: number): string {
@@ -248,11 +240,11 @@ function cross(x: number, y: number): string {
 }
 
 function text(x: number, y: number, says: string, more: Readonly<Record<string, string | number>> = {}) {
-  return element('text', { x, y, ...more }, escape(says))
+  return element('text', { x, y, ...more }, escapeXml(says))
 }
 
 function shortened(name: string): string {
-  return name.length > 22 ? `${name.slice(0, 21)}…` : name
+  return name.length > 20 ? `${name.slice(0, 19)}…` : name
 }
 
 function one(value: number): string {

@@ -1,3 +1,9 @@
 import { library } from '../../tsup.base.ts'
 
-export default library(['src/index.ts', 'src/conformance.ts', 'src/simulation.ts'])
+export default library([
+  'src/index.ts',
+  'src/conformance.ts',
+  'src/simulation.ts',
+  'src/torture/index.ts',
+  'src/torture/worker.ts',
+])

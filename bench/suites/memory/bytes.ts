@@ -5,7 +5,7 @@ import { enqueue, newRuns } from '../pairs.ts'
 import { withMemory } from './memory-manager.ts'
 
 const DURABLE = 1_000_000
-const WORKERS = 200_000
+const WORKERS = 20_000
 
 /** Long enough for what is to be done in the next turns of the event loop. */
 const SETTLED_MS = 200

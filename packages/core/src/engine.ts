@@ -1,6 +1,6 @@
 import type { CallOptions } from './call-options.ts'
 import { within } from './call-options.ts'
-import type { ClaimResult, ReleaseResult, RequeueResult } from './commands.ts'
+import type { ClaimResult, ReleaseResult, RequeueResult, WithdrawCommand } from './commands.ts'
 import type { DomainBatch, Driver } from './driver.ts'
 import { CallTimeoutError, type LossReason, type RefusalReason, SlotkeeperError } from './errors.ts'
 import { HolderKeeper, type KeeperHost } from './holder-keeper.ts'
@@ -239,16 +239,8 @@ export class Engine extends StoreCalls implements KeeperHost {
   }
 
   /** Takes back what a ticket may have led to, now or as soon as the store hears. */
-  withdraw(repository: RepositoryKey, run: RunKey, of: string, orphan = false): void {
-    const command = {
-      kind: 'withdraw',
-      repository,
-      run,
-      of,
-      orphan,
-      ticket: this.ticket(),
-      outcome: undefined,
-    } as const
+  withdraw(repository: RepositoryKey, run: RunKey, of: string): void {
+    const command = this.#withdrawal(repository, run, of, false)
     if (this.synchronous) this.performNow(command)
     else
       this.persist(
@@ -256,6 +248,20 @@ export class Engine extends StoreCalls implements KeeperHost {
         () => true,
         () => this.performLater(command),
       )
+  }
+
+  /** The same for a slot that the store has and nobody here knows; a durable one becomes an orphan, for its run may have been started. */
+  withdrawUnknown(repository: RepositoryKey, run: RunKey, of: string, isUnknown: () => boolean): void {
+    const command = this.#withdrawal(repository, run, of, true)
+    this.persist(`withdrawal of ${run}`, isUnknown, async () => {
+      const outcome = await this.performLater(command)
+      // It may have been handed out while this was under way.
+      if (outcome.kind === 'withdrawn') this.slots.get(of)?.lose('removed')
+    })
+  }
+
+  #withdrawal(repository: RepositoryKey, run: RunKey, of: string, orphan: boolean): WithdrawCommand {
+    return { kind: 'withdraw', repository, run, of, orphan, ticket: this.ticket(), outcome: undefined }
   }
 
   isBusy(): boolean {

@@ -27,10 +27,13 @@ export class Waiter {
   readonly inherited: string[] = []
   /** Set while it asks the store; then nobody else needs to look for it. */
   asking = false
+  /** The store told something while it asked: its answer may be older than the news. */
+  hinted = false
   #resolve!: (slot: LocalSlot) => void
   #reject!: (error: unknown) => void
   #undo: Cancel[] = []
   #settled = false
+  #gone: AbortController | undefined
 
   constructor(command: AcquireCommand, since: number) {
     this.command = command
@@ -43,6 +46,15 @@ export class Waiter {
 
   get isSettled(): boolean {
     return this.#settled
+  }
+
+  /** Aborts when it is settled: what it asks is not wanted any more. */
+  get gone(): AbortSignal {
+    if (this.#gone === undefined) {
+      this.#gone = new AbortController()
+      if (this.#settled) this.#gone.abort()
+    }
+    return this.#gone.signal
   }
 
   /** To be undone when it is settled. */
@@ -66,6 +78,7 @@ export class Waiter {
     this.#settled = true
     for (const undo of this.#undo) undo()
     this.#undo = []
+    this.#gone?.abort()
     return true
   }
 }
@@ -88,6 +101,11 @@ export class WaitRoom {
   /** Those that wait in the store, as far as is known here. */
   idle(): readonly Waiter[] {
     return [...this.#waiters.values()].filter((waiter) => !waiter.asking)
+  }
+
+  /** News came: those that ask right now look again once they have their answers. */
+  hint(): void {
+    for (const waiter of this.#waiters.values()) if (waiter.asking) waiter.hinted = true
   }
 
   /** The runs that are waited for. */
@@ -127,11 +145,10 @@ export class WaitRoom {
 
   /** Compares what the store has with those who waited when it was read. */
   look(waiters: readonly Waiter[], rows: readonly RunRow[]): void {
+    const known = new Map(rows.map((row) => [`${row.repository}/${row.run}`, row]))
     for (const waiter of waiters) {
-      if (waiter.asking || waiter.isSettled) continue
       const { repository, run } = waiter.command
-      const row = rows.find((other) => other.run === run && other.repository === repository)
-      this.#examine(waiter, row)
+      if (!waiter.asking && !waiter.isSettled) this.#examine(waiter, known.get(`${repository}/${run}`))
     }
   }
 
@@ -206,11 +223,12 @@ export class WaitRoom {
     waiter.asking = true
     for (let attempt = 0; !waiter.isSettled; attempt++) {
       try {
-        const result = await engine.performLater<AcquireCommand>(waiter.command)
+        const result = await engine.performLater<AcquireCommand>(waiter.command, { signal: waiter.gone })
         waiter.asking = false
         this.#answered(waiter, result)
         return
       } catch (error) {
+        if (waiter.isSettled) return
         // A caller who was never in the queue is told within the call's time; a place that was held is not given up so easily.
         if (!joined || !isSlotkeeperError(error) || !error.retryable) {
           this.#leave(waiter, error)
@@ -232,7 +250,10 @@ export class WaitRoom {
         // The holder that it was enqueued with may be another than the one that this waiter began with.
         if (!command.durable && result.row.holder !== undefined) command.holder = result.row.holder
         this.#supersede(result.replaced)
-        return this.#supersedeOlder(waiter)
+        this.#supersedeOlder(waiter)
+        if (waiter.hinted) this.#engine.hub.resyncWaiters()
+        waiter.hinted = false
+        return
       case 'superseded':
         return this.#supersede(command.ticket)
       case 'already-held':

@@ -197,6 +197,7 @@ export class WatchHub {
 
   /** Looks at the store once for everything that was asked for in this tick. */
   #look(want: { waiters: boolean; slots: boolean }): void {
+    if (want.waiters) this.#engine.waitRoom.hint()
     if (this.#looking !== undefined) {
       this.#looking.waiters ||= want.waiters
       this.#looking.slots ||= want.slots
@@ -250,7 +251,7 @@ export class WatchHub {
         { event: 'unknown-slot', repository: row.repository, run: row.run },
         'the store has a slot of this holder that nobody here asked for; withdrawing it',
       )
-      engine.withdraw(row.repository, row.run, row.grantedTo ?? row.ticket, true)
+      engine.withdrawUnknown(row.repository, row.run, row.grantedTo ?? row.ticket, () => !this.#isKnown(row))
     }
   }
 

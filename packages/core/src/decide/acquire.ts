@@ -55,6 +55,8 @@ export function acquire(
     return begin(section, policy, repository, row, command, alone)
   }
   if (isSlot(row.phase)) return present(section, repository, row, command)
+  if (command.ticket !== row.ticket && isNotAfter(command.ticket, row.ticket))
+    return refused('finished', repository)
   if (!isOtherLife(row, command)) return rejoin(section, repository, row, command)
   return replaceLife(section, policy, repository, row, command, alone)
 }
@@ -169,7 +171,6 @@ function rejoin(
     return waiting(section, row)
   }
   if (row.holder !== undefined && row.holder !== command.holder) return elsewhere(row)
-  if (isNotAfter(command.ticket, row.ticket)) return refused('finished', repository)
   // Whoever asks is there to claim it.
   if (row.dueAt !== undefined && repository.state !== 'draining') unpark(section, repository, row)
   if (command.mode === 'try') return refused(tryRefusal(repository), repository)

@@ -124,6 +124,7 @@ export function readRules(rule: Rule): void {
       const next = await page(after, 2)
       assert.ok(next.length <= 2)
       seen.push(...next)
+      assert.ok(seen.length <= keys.length, `a page began again: ${seen}`)
       const last = next.at(-1)
       if (last === undefined) break
       after = last

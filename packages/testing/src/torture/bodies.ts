@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isSlotkeeperError, type Manager, type RepositoryKey, type Slot, type SlotLostError } from '@slotkeeper/core'
+import {
+  isSlotkeeperError,
+  type Manager,
+  type RepositoryKey,
+  type Slot,
+  type SlotLostError,
+} from '@slotkeeper/core'
 import type { Random } from '../conformance/random.ts'
 import type { Assignment } from './assignment.ts'
 import { appender, type FenceWrite, machineMs, type Said } from './lines.ts'
@@ -19,7 +25,12 @@ export class Bodies {
   #writes: number
   #toldAt = 0
 
-  constructor(assignment: Assignment, manager: Manager, say: (said: Said, at?: number) => void, random: Random) {
+  constructor(
+    assignment: Assignment,
+    manager: Manager,
+    say: (said: Said, at?: number) => void,
+    random: Random,
+  ) {
     this.assignment = assignment
     this.manager = manager
     this.say = say
@@ -46,7 +57,10 @@ export class Bodies {
     const until = at + slot.remainingMs
     const { repository, run, leaseId: lease, fencingToken, slotNumber: number, holder } = slot
     const token = String(fencingToken)
-    this.say({ event: 'granted', repository, run, call, lease, token, number, holder, again, adopted, held, until }, at)
+    this.say(
+      { event: 'granted', repository, run, call, lease, token, number, holder, again, adopted, held, until },
+      at,
+    )
   }
 
   /** Works under a slot and says when it is over, right before the slot is given back. */
@@ -69,9 +83,15 @@ export class Bodies {
       if (stubborn || !signal.aborted) this.#touch(slot, sure)
     }
     this.#held.delete(slot)
+    over = true
+    this.over(slot, call, sure)
+  }
+
+  /** The work is over: whatever comes now gives the slot back. */
+  over(slot: Slot, call: number, sure: readonly number[] = []): void {
+    const { repository, run, leaseId: lease } = slot
     const at = machineMs()
     const held = slot.isHeld
-    over = true
     this.say({ event: 'over', repository, run, call, lease, held, sure }, at)
   }
 
@@ -98,14 +118,20 @@ export class Bodies {
     const { repository, slotNumber, fencingToken } = slot
     if (slotNumber === undefined) return
     const write = ++this.#writes
-    this.#write({ by: this.assignment.name, repository, number: slotNumber, token: String(fencingToken), write })
+    this.#write({
+      by: this.assignment.name,
+      repository,
+      number: slotNumber,
+      token: String(fencingToken),
+      write,
+    })
     // Held after it was written, so also when it was.
     if (slot.isHeld) sure.push(write)
   }
 
   #stepMs(): number {
     const { random, assignment } = this
-    if (random.chance(0.02)) return assignment.ttlMs
+    if (random.chance(0.01)) return assignment.ttlMs
     return random.chance(0.1) ? 80 : 12
   }
 

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isSlotkeeperError, type RepositoryKey, repository as repositoryOf, type Slot, type SlotInfo } from '@slotkeeper/core'
+import {
+  isSlotkeeperError,
+  type RepositoryKey,
+  repository as repositoryOf,
+  type Slot,
+  type SlotInfo,
+} from '@slotkeeper/core'
 import type { Bodies } from './bodies.ts'
 
 /** How often a controller looks although nobody told it to. */
@@ -29,7 +35,9 @@ async function controlOne(bodies: Bodies, key: RepositoryKey, signal: AbortSigna
       if (!isSlotkeeperError(error)) throw error
     }
     const pause = new AbortController()
-    const paused = sleep(BACKSTOP_MS, undefined, { signal: AbortSignal.any([pause.signal, signal]) }).catch(() => {})
+    const paused = sleep(BACKSTOP_MS, undefined, { signal: AbortSignal.any([pause.signal, signal]) }).catch(
+      () => {},
+    )
     await Promise.race([woken, paused])
     pause.abort()
     await sleep(bodies.random.below(10))
@@ -65,17 +73,21 @@ async function take(bodies: Bodies, key: RepositoryKey, info: SlotInfo): Promise
 async function claim(bodies: Bodies, slot: Slot, call: number): Promise<void> {
   if ((await slot.claim()).kind !== 'running') return
   bodies.granted(slot, call)
-  await perform(bodies, slot, call)
+  if (bodies.random.chance(0.05)) {
+    // As if the start had provably failed.
+    bodies.over(slot, call)
+    await slot.requeue()
+  } else await perform(bodies, slot, call)
 }
 
 /** Does the run and ends it: by its lease, or by its name, taking on whoever is next. */
 async function perform(bodies: Bodies, slot: Slot, call: number): Promise<void> {
-  const { manager, random } = bodies
   await bodies.work(slot, call)
-  if (random.chance(0.5) || !slot.isHeld) return bodies.release(slot, call)
+  if (bodies.random.chance(0.5) || !slot.isHeld) return bodies.release(slot, call)
+  const { repository, run, leaseId: lease } = slot
+  bodies.say({ event: 'finishing', repository, run, call, lease })
   const next = await finish(bodies, slot)
   if (next !== undefined) await claim(bodies, next, Number(next.meta?.call))
-  else if (manager.inspect().closed) return
 }
 
 async function finish({ manager }: Bodies, { repository, run }: Slot): Promise<Slot | undefined> {

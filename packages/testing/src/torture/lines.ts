@@ -37,6 +37,8 @@ export type Said =
       readonly held: boolean
       readonly sure: readonly number[]
     })
+  /** The run is ended by its name, whoever has its slot by then. */
+  | (OfRun & { readonly event: 'finishing'; readonly lease: string })
   | (OfRun & { readonly event: 'lost'; readonly lease: string; readonly reason: string })
   | (OfRun & { readonly event: 'released'; readonly lease: string; readonly outcome: string })
   /** A holder surely lives for so long without another heartbeat. */

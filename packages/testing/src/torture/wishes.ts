@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isSlotkeeperError, type RepositoryKey, type RunKey, repository as repositoryOf, type Slot } from '@slotkeeper/core'
+import {
+  isSlotkeeperError,
+  type RepositoryKey,
+  type RunKey,
+  repository as repositoryOf,
+  type Slot,
+} from '@slotkeeper/core'
 import type { Bodies } from './bodies.ts'
 
 /** So many wait: controllers ask for nothing more. */
@@ -66,7 +72,14 @@ async function waitForSlot(bodies: Bodies): Promise<void> {
     slot = await bodies.manager.waitForSlot({ ...requestOf(wish), signal: controller.signal })
   } catch (error) {
     if (error !== reason) bodies.failed(wish.key, wish.run, wish.call, error)
-    else bodies.say({ event: 'failed', repository: wish.key, run: wish.run, call: wish.call, reason: 'impatient' })
+    else
+      bodies.say({
+        event: 'failed',
+        repository: wish.key,
+        run: wish.run,
+        call: wish.call,
+        reason: 'impatient',
+      })
     return rest(bodies)
   } finally {
     clearTimeout(giveUp)
@@ -105,7 +118,9 @@ async function askAgain(bodies: Bodies, request: ReturnType<typeof requestOf>, c
     if (again.kind !== 'granted') return
     bodies.granted(again.slot, call, { again: again.again })
     // Its holder was lost in between, and this is a new slot: it is not worked under.
-    if (!again.again) await bodies.release(again.slot, call)
+    if (again.again) return
+    bodies.over(again.slot, call)
+    await bodies.release(again.slot, call)
   } catch (error) {
     if (!isSlotkeeperError(error)) throw error
   }

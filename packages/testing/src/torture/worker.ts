@@ -71,8 +71,7 @@ function block(ms: number): void {
 function loggerOf(): Logger {
   const note = (fields: object) => {
     const { event, holder, reason, error, code } = fields as Record<string, unknown>
-    if (event === 'holder-lost')
-      say({ event, holder: String(holder), reason: String(reason) })
+    if (event === 'holder-lost') say({ event, holder: String(holder), reason: String(reason) })
     else if (code !== undefined) say({ event: 'error', what: String(event), code: String(code) })
     else if (isSlotkeeperError(error)) say({ event: 'error', what: String(event), code: error.code })
   }

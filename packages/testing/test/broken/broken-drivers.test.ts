@@ -19,7 +19,7 @@ interface Verdict {
 async function judge(broken: BrokenDriver): Promise<Verdict> {
   const named = ({ name }: { readonly name: string }) => rulesOf(name).includes(broken.rule)
   const tests = testsOf(broken.make).filter(
-    (one) => ALL || (named(one) && (broken.only?.test(one.name) ?? !one.name.includes('race'))),
+    (one) => ALL || (named(one) && (broken.only?.test(one.name) ?? !one.name.startsWith('1 to 5'))),
   )
   const failures = (await Promise.all(tests.map(run))).filter((failure) => failure !== undefined)
   const [right, collateral]: Failure[][] = [[], []]
@@ -32,10 +32,13 @@ async function judge(broken: BrokenDriver): Promise<Verdict> {
   return { broken, right: right ?? [], collateral: collateral ?? [] }
 }
 
-const verdicts = new Map(brokenDrivers.map((broken) => [broken, judge(broken)]))
+/** `SLOTKEEPER_BROKEN_ONLY=barges` tries those of such a name. */
+const only = new RegExp(process.env.SLOTKEEPER_BROKEN_ONLY ?? '')
+const tried = brokenDrivers.filter(({ name }) => only.test(name))
+const verdicts = new Map(tried.map((broken) => [broken, judge(broken)]))
 
 describe('a driver is convicted under the name of the rule that it breaks', () => {
-  for (const broken of brokenDrivers)
+  for (const broken of tried)
     test(`${broken.rule}: ${broken.name}`, { timeout: 300_000 }, async () => {
       const { right, collateral } = (await verdicts.get(broken)) as Verdict
       expect(

@@ -42,18 +42,23 @@ let exclusive = false
 const queue: { readonly alone: boolean; readonly begin: () => void }[] = []
 
 /** Runs a test when it may: many side by side, and those that need it alone. */
+import { appendFileSync } from 'node:fs'
+let ids = 0
 export async function run({ name, body }: Collected): Promise<Failure | undefined> {
+  const id = ++ids
   const alone = ALONE.test(name)
   await new Promise<void>((begin) => {
     queue.push({ alone, begin })
     admit()
   })
   try {
+    appendFileSync('/tmp/trace.txt', `begin ${id} ${name} ${Date.now()}\n`)
     await body()
     return undefined
   } catch (error) {
     return { test: name, message: String((error as Error).message ?? error) }
   } finally {
+    appendFileSync('/tmp/trace.txt', `end ${id}\n`)
     running--
     if (alone) exclusive = false
     admit()

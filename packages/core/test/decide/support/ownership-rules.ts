@@ -106,7 +106,7 @@ export function repetitionsAgree(): Rule {
             (other) => !('run' in other) || !('run' in original) || other.run === original.run,
           ).length === 1
         // Its run's time may be over, and the first batch not have got so far.
-        const settled = told.some(
+        const settled = [...told, ...tell(first).told].some(
           ({ run, event }) => 'run' in repeated && run === repeated.run && SETTLED.includes(event.kind),
         )
         if (alone && !settled)

@@ -1,0 +1,69 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { judgeTorture, type TortureReport, torture } from '@slotkeeper/testing/torture'
+import { expect, test } from 'vitest'
+import { directory } from '../support.ts'
+import { smallDisk, storeFaults } from './store-faults.ts'
+
+/** The workers run the packages' sources, as the tests do. */
+const EXEC_ARGV = ['--import', join(import.meta.dirname, '..', 'processes', 'sources.mjs')]
+
+const SECONDS = Number(process.env.SLOTKEEPER_TORTURE_SECONDS ?? 15)
+
+test(
+  'tortured processes on one file keep every rule, and their honest log would convict them',
+  async () => {
+    const { folder, isSmall } = smallDisk()
+    const store = join(folder, 'slots.db')
+    const report = await torture({
+      module: join(import.meta.dirname, 'open-driver.ts'),
+      store,
+      seconds: SECONDS,
+      faults: storeFaults(store, isSmall),
+      execArgv: EXEC_ARGV,
+    })
+    const { figures } = report
+    console.log(JSON.stringify({ seed: report.seed, ...figures }))
+    expect(figures.grants).toBeGreaterThan(100)
+    for (const kind of ['kill', 'stop', 'block', 'limit', 'lock'] as const)
+      expect(figures.faults[kind], kind).toBeGreaterThan(0)
+    if (isSmall) expect(figures.faults.full).toBeGreaterThan(0)
+    expect(figures.slotsHit).toBeGreaterThan(0)
+    expect(convictedWithLowerLimits(report)).toContain(1)
+  },
+  SECONDS * 1000 + 240_000,
+)
+
+/** The rules broken if every limit had been one less: the bodies must have filled what they were allowed. */
+function convictedWithLowerLimits({ lines, writes }: TortureReport): number[] {
+  const doctored = lines.map((line) =>
+    line.event === 'limit-asked' || line.event === 'limit-answered'
+      ? { ...line, limit: Math.max(1, line.limit - 1) }
+      : line,
+  )
+  return judgeTorture(doctored, writes).map(({ rule }) => rule)
+}
+
+test('a worker that dies by itself fails the torture with its seed; the log is left and nothing else', async () => {
+  const folder = directory()
+  const left = () => readdirSync(tmpdir()).filter((name) => name.startsWith('slotkeeper-torture-'))
+  const before = left()
+  const failure: Error = await torture({
+    module: join(import.meta.dirname, 'open-in-one-process.ts'),
+    store: join(folder, 'slots.db'),
+    seed: 7,
+    seconds: 1,
+    execArgv: EXEC_ARGV,
+  }).then(
+    () => new Error('it passed'),
+    (error) => error,
+  )
+  expect(failure.message).toContain('SLOTKEEPER_SEED=7')
+  expect(failure.message).toContain('died by itself')
+  expect(failure.message).toContain('only one process')
+  const log = /kept in (\S+)/.exec(failure.message)?.[1] as string
+  expect(readFileSync(log, 'utf8')).toContain('limit-answered')
+  rmSync(log)
+  expect(left().filter((name) => !before.includes(name))).toEqual([])
+})
