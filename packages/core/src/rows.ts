@@ -34,7 +34,7 @@ export interface RepositoryRow {
   /** What the repository itself says of its limit, and what a global one says. The local word wins where it has one. */
   local: LimitProposal | undefined
   global: LimitProposal | undefined
-  /** Uids of lives that were removed; a message from one of them changes nothing. */
+  /** Uids of earlier lives; a message from one of them changes nothing. */
   removedUids: readonly string[]
   /** The highest fencing token granted. Never falls; a safe integer. */
   lastToken: number

@@ -30,6 +30,13 @@ export function propose(
   const revived = row.status === 'removed'
   if (!revived && !supersedes(proposal, current)) return row
   const before = limitOf(row)
+  if (
+    source === 'local' &&
+    current?.uid !== undefined &&
+    proposal.uid !== undefined &&
+    current.uid !== proposal.uid
+  )
+    rememberUid(row, current.uid)
   if (revived) {
     row.status = 'present'
     row.dueAt = undefined
