@@ -12,14 +12,14 @@ export interface Bar {
 }
 
 /** What happened in one slot number; without a limit, bars that fit behind each other. */
-export interface Lane {
+interface Lane {
   readonly slot: number | undefined
   readonly bars: readonly Bar[]
   /** Between bars, from a kill on, where others waited and did not get the slot: it was still the killed worker's. */
   readonly kept: readonly Gap[]
 }
 
-export interface Gap {
+interface Gap {
   readonly from: number
   readonly to: number
 }

@@ -1,6 +1,9 @@
 import type { FenceWrite, TortureLine, TortureReport } from '@slotkeeper/testing/torture'
 
 type Line<E extends TortureLine['event']> = TortureLine & { readonly event: E }
+/** What says that a durable entry is there. */
+const KEPT: ReadonlySet<string> = new Set(['asked', 'enqueued'])
+
 type Doctored = Pick<TortureReport, 'lines' | 'writes'>
 
 /** Ways to make an honest log tell of a broken rule, by the number of the rule that must be named. */
@@ -38,9 +41,9 @@ export const DOCTORS: Readonly<
   'a durable entry came to nothing': [
     5,
     (report) => {
-      const durable = all(report, 'asked').find((line) => line.mode === 'enqueue') as Line<'asked'>
+      const durable = all(report, 'enqueued')[0] as Line<'enqueued'>
       const lines = report.lines
-        .filter((line) => !('call' in line && line.event !== 'asked' && line.call === durable.call))
+        .filter((line) => !('call' in line && !KEPT.has(line.event) && line.call === durable.call))
         .map((line) =>
           line.event === 'found' && line.run === durable.run ? { ...line, as: 'absent' as const } : line,
         )
@@ -50,7 +53,9 @@ export const DOCTORS: Readonly<
   'a holder was called dead at its grant': [
     8,
     (report) => {
-      const held = last(all(report, 'granted').filter((line) => line.held && !line.adopted && !line.again))
+      const held = last(
+        ofWorkers(report, 'granted').filter((line) => line.held && line.until > line.at + 200),
+      )
       const { at, by, repository, run, call, lease } = held
       const lost = {
         at: at + 1,
@@ -68,7 +73,7 @@ export const DOCTORS: Readonly<
   'a write was refused of one who held his slot': [
     9,
     (report) => {
-      const sure = new Set(all(report, 'over').flatMap((line) => line.sure))
+      const sure = new Set(ofWorkers(report, 'over').flatMap((line) => line.sure))
       const late = report.writes.findLast((write) => sure.has(write.write)) as FenceWrite
       const newer = { ...late, token: String(BigInt(late.token) + 1n), write: 0 }
       const writes = report.writes.flatMap((write) => (write === late ? [newer, write] : [write]))
@@ -91,6 +96,12 @@ function withLater(report: Doctored, change: (first: Line<'granted'>) => Partial
 
 function all<E extends TortureLine['event']>({ lines }: Doctored, event: E): Line<E>[] {
   return lines.filter((line): line is Line<E> => line.event === event)
+}
+
+/** Lines about runs that nobody can end by their names. */
+function ofWorkers<E extends 'granted' | 'over'>(report: Doctored, event: E): Line<E>[] {
+  const waits = new Set(all(report, 'asked').flatMap((line) => (line.mode === 'wait' ? [line.call] : [])))
+  return all(report, event).filter((line) => waits.has(line.call))
 }
 
 function last<T>(items: readonly T[]): T {

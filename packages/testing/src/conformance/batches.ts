@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Decide, DomainBatch, RepositoryKey, Section } from '@slotkeeper/core/driver'
 import { API, acquire, finish, release } from './commands.ts'
 import { batchOf } from './desk.ts'
@@ -192,7 +193,9 @@ async function sendAll(
   batches: readonly DomainBatch[],
   decide: Decide,
 ): Promise<void> {
-  for (let left = batches; left.length > 0; ) {
+  const deadline = performance.now() + 20_000
+  for (let left = batches; left.length > 0; await sleep(1)) {
+    assert.ok(performance.now() < deadline, `A domain failed again and again: ${left[0]?.error}`)
     for (const batch of left) batch.error = undefined
     await driver.transact(left, decide)
     left = left.filter((batch) => batch.error?.retryable === true)

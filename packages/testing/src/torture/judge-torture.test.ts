@@ -202,16 +202,33 @@ describe('rule 3', () => {
   })
 })
 
-test('rule 5: a durable entry, and a worker’s wish of a process that lives, that came to nothing', () => {
-  const log = begun()
-  log.over('w0', 'a', 1, [11])
-  log.ask('w0', 'c', 'enqueue')
-  log.kill('w0')
-  log.found('c', 'absent')
-  expect(log.rules()).toEqual([5])
-  const other = begun()
-  other.found('b', 'ended')
-  expect(other.rules()).toEqual([5])
+describe('rule 5', () => {
+  test('a durable entry that was there came to nothing, though its process was killed', () => {
+    for (const event of ['enqueued', 'queued'] as const) {
+      const log = begun()
+      log.over('w0', 'a', 1, [11])
+      log.ask('w0', 'c', 'enqueue')
+      log.say('w0', { event, repository, run: 'c', call: 3 })
+      log.kill('w0')
+      log.found('c', 'absent')
+      expect(log.rules()).toEqual([5])
+    }
+  })
+
+  test('not one of a process that was killed before it was told', () => {
+    const log = begun()
+    log.over('w0', 'a', 1, [11])
+    log.ask('w0', 'c', 'enqueue')
+    log.kill('w0')
+    log.found('c', 'absent')
+    expect(log.rules()).toEqual([])
+  })
+
+  test('a worker’s wish of a process that lives came to nothing', () => {
+    const log = begun()
+    log.found('b', 'ended')
+    expect(log.rules()).toEqual([5])
+  })
 })
 
 test('rule 8: a holder that is called dead before its time', () => {

@@ -16,7 +16,8 @@ export type Said =
       readonly mode: 'try' | 'wait' | 'enqueue'
       readonly priority: number
     })
-  | (OfRun & { readonly event: 'queued' })
+  /** Somebody was told that the run is durably there; somebody saw it in the queue. */
+  | (OfRun & { readonly event: 'enqueued' | 'queued' })
   | (OfRun & { readonly event: 'refused' | 'failed'; readonly reason: string })
   /** A slot is in hand. `held`: it was, read after the time of the line. `until`: and surely will be for so long without a heartbeat. */
   | (OfRun & {

@@ -78,9 +78,17 @@ export function toHistory(lines: readonly TortureLine[], held: readonly Held[]):
     })
   history.sort((a, b) => a.at - b.at)
   const end = Math.max(history.at(-1)?.at ?? 0, lines.at(-1)?.at ?? 0)
+  const killed = new Set(
+    lines.flatMap((line) => (line.event === 'fault' && line.kind === 'kill' ? [line.victim] : [])),
+  )
+  for (const manager of killed) if (manager !== undefined) history.push({ kind: 'crashed', at: end, manager })
+  // Whoever was killed before he was told that an entry is there may have been killed before he asked.
+  const there = new Set(
+    lines.flatMap((line) => ('call' in line && line.event !== 'asked' ? [line.call] : [])),
+  )
   for (const line of lines)
-    if (line.event === 'fault' && line.kind === 'kill' && line.victim !== undefined)
-      history.push({ kind: 'crashed', at: end, manager: line.victim })
+    if (line.event === 'asked' && killed.has(line.by) && !there.has(line.call))
+      history.push({ ...about(line), kind: 'failed', at: end, call: line.call, reason: 'killed' })
   return history
 }
 

@@ -141,6 +141,7 @@ async function enqueue(bodies: Bodies): Promise<void> {
   for (;;)
     try {
       await manager.queueManager.addToPendingQueue(repository, [{ run, priority, meta }])
+      bodies.say({ event: 'enqueued', repository: key, run, call: wish.call })
       break
     } catch (error) {
       if (!isSlotkeeperError(error) || !error.retryable) throw error
