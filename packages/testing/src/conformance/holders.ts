@@ -175,7 +175,9 @@ async function keepsWhileBeating(lab: Lab, desk: Desk, other: Desk, tries = 20):
       // The machine stalled for longer than the TTL: begin again.
       return keepsWhileBeating(lab, desk, other, tries - 1)
     }
-    await lab.until('it is time for the next heartbeat', () => performance.now() > asked + ttlMs / 8)
+    // Now and then a heartbeat comes late, but in time: the holder is alive until then.
+    const pauseMs = beats % 3 === 2 ? 0.8 * ttlMs : ttlMs / 8
+    await lab.until('it is time for the next heartbeat', () => performance.now() > asked + pauseMs)
   }
   if (taken.kind !== 'granted') return keepsWhileBeating(lab, desk, other, tries - 1)
   await desk.driver.closeHolder(holder)

@@ -8,6 +8,28 @@ const ENDS = ['completed', 'failed', 'cancelled', 'expired'] as const
 
 export function stateRules(rule: Rule): void {
   rule(
+    '5. no run is lost: what was enqueued waits, however often and by whom it is asked for again, until it is granted',
+    async (lab) => {
+      const managers = await lab.managers(2)
+      const [a, b] = managers
+      const runs = [0, 1, 2, 3, 4].map(run)
+      for (const manager of [a, b, a]) await manager.queueManager.addListToRunningQueue(repo(1), runs)
+      const counts = async () => {
+        const { reserved, waiting } = await a.getCurrentSlots('acme/api')
+        return [reserved, waiting]
+      }
+      assert.deepEqual(await counts(), [1, 4])
+      for (const [n, name] of runs.entries()) {
+        assert.equal(await b.getPipelineRunState('acme/api', name), 'queued')
+        await b.queueManager.addListToRunningQueue(repo(1), [name])
+        const next = await a.queueManager.removeAndTakeItemFromQueue(repo(1), name)
+        assert.equal(next?.run, runs[n + 1], 'the next one gets the place')
+        assert.deepEqual(await counts(), n < 4 ? [1, 3 - n] : [0, 0])
+      }
+    },
+  )
+
+  rule(
     '5. setting a state never frees a slot, never takes one, and never moves a run out of the queue',
     async (lab) => {
       const [a, b] = await lab.managers(2)

@@ -161,9 +161,38 @@ export class Actor {
     this.#awaited.set(name, (this.#awaited.get(name) ?? 0) + 1)
     try {
       return await answer
+    } catch (error) {
+      this.#leavesNothing(repository, run)
+      throw error
     } finally {
       this.heard(repository, run)
     }
+  }
+
+  /** A wait was given up: what it led to is gone soon. */
+  #leavesNothing(repository: RepositoryKey, run: RunKey): void {
+    const name = `${repository} ${run}`
+    const { world, of } = this
+    const row = world.store.row(repository, run)
+    const { holder } = this.manager
+    if (
+      row === undefined ||
+      row.durable ||
+      row.phase === 'record' ||
+      row.holder === undefined ||
+      row.holder !== holder
+    )
+      return
+    const { ticket } = row
+    const boundMs = 300 + 30 * world.traits.latencyMs
+    const look = () => {
+      if (of.dead || of.touched || this.closing || this.#awaited.has(name) || this.#tried.has(name)) return
+      const now = world.store.row(repository, run)
+      const body = [...world.bodies.running].some((one) => one.repository === repository && one.run === run)
+      if (now?.ticket === ticket && now.phase !== 'record' && !body)
+        world.broken(5, `${of.name} gave up waiting for ${run}, which is ${now.phase} ${boundMs} ms later`)
+    }
+    world.scheduler.after(boundMs, look, undefined, true)
   }
 
   heard(repository: RepositoryKey, run: RunKey): void {
@@ -198,7 +227,8 @@ export class Actor {
       if (again.kind === 'released') world.broken(4, `a second release of ${slot.run} freed it again`)
     } catch (error) {
       this.#judge('release', error)
-      await this.call('dispose', slot[Symbol.asyncDispose](), 2 * world.traits.callTimeoutMs).catch((cause) =>
+      const disposed = Promise.resolve(slot[Symbol.asyncDispose]())
+      await this.call('dispose', disposed, 2 * world.traits.callTimeoutMs).catch((cause) =>
         this.#judge('dispose', cause),
       )
     }

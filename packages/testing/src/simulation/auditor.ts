@@ -7,7 +7,6 @@ import {
   isSlot,
   limitOf,
   numbersOf,
-  queueOrder,
   type RepositoryKey,
   type RepositoryRow,
   type RunKey,
@@ -226,7 +225,7 @@ export class Auditor {
         const was = before.rows.get(other.run)
         const waited =
           was !== undefined && was.sequence === other.sequence && isEligible(store, was, facts.now)
-        if (tried ? waited : queueOrder(other, row) < 0)
+        if (tried ? waited : goesBefore(other, row))
           this.#host.broken(3, `${row.run} was granted before ${other.run}, which goes first`)
       }
     }
@@ -270,6 +269,13 @@ export class Auditor {
       )
     if (cause === 'holder-dead' && was.durable)
       this.#host.broken(8, `the durable slot of ${was.run} ended with its holder`)
+    if (
+      is?.phase === 'waiting' &&
+      (cause === 'requeued' || cause === 'due') &&
+      is.sequence !== was.sequence &&
+      is.ticket === was.ticket
+    )
+      this.#host.broken(3, `${was.run} went back into the queue at another place`)
     if (held) this.#host.freed(was, cause)
   }
 
@@ -296,6 +302,11 @@ function mostOf({ repository: was }: Before, repository: RepositoryRow, batch: D
     if ('proposal' in command && command.outcome !== undefined && command.proposal.limit !== null)
       limits.push(command.proposal.limit)
   return limits.includes(0) ? 0 : Math.max(...limits)
+}
+
+/** The order of a queue, said here once more so that nobody can break both. */
+function goesBefore(a: RunRow, b: RunRow): boolean {
+  return a.priority !== b.priority ? a.priority > b.priority : a.sequence < b.sequence
 }
 
 function isEligible(store: FakeStore, row: RunRow, now: number): boolean {

@@ -137,8 +137,10 @@ export function planOf(seed: number): Plan {
   const steps: Step[] = []
   const ops = 10 + random.below(22)
   for (let n = 0; n < ops; n++) steps.push(op(random, traits, n))
-  const traps = calm ? 0 : random.below(4)
-  for (let n = 0; n < traps; n++) steps.push(trap(random, traits))
+  if (!calm) steps.push(...aimed(random, traits, CELLS[seed % CELLS.length] as Cell))
+  const traps = calm ? 0 : random.below(3)
+  for (let n = 0; n < traps; n++)
+    steps.push(trap(random, traits, random.pick(random.chance(0.7) ? RARE_CELLS : CELLS)))
   const faults = calm ? 0 : 1 + random.below(7)
   for (let n = 0; n < faults; n++) steps.push(fault(random, traits))
   steps.sort((a, b) => a.at - b.at)
@@ -162,7 +164,12 @@ function op(random: Random, traits: Traits, n: number): OpStep {
   }
 }
 
-const CELLS = FAULTS.flatMap((fault) =>
+interface Cell {
+  readonly fault: Fault
+  readonly call: Call
+}
+
+const CELLS: readonly Cell[] = FAULTS.flatMap((fault) =>
   CALLS.filter((call) => isReachable(fault, call)).map((call) => ({ fault, call })),
 )
 const RARE: readonly Call[] = [
@@ -175,14 +182,9 @@ const RARE: readonly Call[] = [
   'claim',
   'remove-repository',
 ]
-const RARE_CELLS = [
-  ...CELLS.filter(({ call }) => RARE.includes(call)),
-  ...CELLS.filter(({ call }) => call === 'adopt'),
-  ...CELLS.filter(({ call }) => call === 'adopt'),
-]
+const RARE_CELLS = CELLS.filter(({ call }) => RARE.includes(call))
 
-function trap(random: Random, traits: Traits): FaultStep {
-  const { fault, call } = random.pick(random.chance(0.7) ? RARE_CELLS : CELLS)
+function trap(random: Random, traits: Traits, { fault, call }: Cell): FaultStep {
   return {
     kind: 'trap',
     at: random.below(traits.horizonMs),
@@ -190,6 +192,18 @@ function trap(random: Random, traits: Traits): FaultStep {
     call,
     ms: 50 + random.below(traits.ttlMs),
   }
+}
+
+/** Every cell has seeds of its own, so that each is met; where a call comes about rarely, with what brings it about. */
+function aimed(random: Random, traits: Traits, cell: Cell): Step[] {
+  const steps: Step[] = [{ ...trap(random, traits, cell), at: 0 }]
+  if (cell.call !== 'adopt') return steps
+  for (const at of [200, 700]) {
+    const process = random.below(traits.processes)
+    steps.push({ ...op(random, traits, at), at, process, op: 'enqueue', a: 0.5, run: at })
+    steps.push({ kind: 'crash', at: at + 150 + random.below(600), process, ms: 500 })
+  }
+  return steps
 }
 
 function fault(random: Random, traits: Traits): FaultStep {

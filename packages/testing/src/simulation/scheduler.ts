@@ -46,7 +46,7 @@ export class Scheduler {
       const { of, cancelled } = next
       if (cancelled || of?.dead === true) continue
       if (next.at > this.now) this.now = next.at
-      if (of !== undefined && of.isPaused) {
+      if (of?.isPaused) {
         of.defer(next)
         continue
       }

@@ -1,5 +1,5 @@
 /** What is in the contract of drivers by name: limits, removal, identifiers, reads, batches, the driver's life. */
-import type { Driver, Query, RepositoryKey, RunKey, Snapshot } from '@slotkeeper/core/driver'
+import type { Driver, Query, RepositoryKey, RunKey, RunRow, Snapshot } from '@slotkeeper/core/driver'
 import { InternalError, isSlotkeeperError } from '@slotkeeper/core/driver'
 import { memoryDriver } from '@slotkeeper/driver-memory'
 import {
@@ -164,25 +164,21 @@ export const contract: readonly BrokenDriver[] = [
   {
     name: 'does not keep what a caller noted on a run',
     rule: 'reads',
-    make: saving((row) => {
-      row.meta = undefined
-    }),
+    make: answering((snapshot) => ({
+      ...snapshot,
+      runs: snapshot.runs.map((row) => ({ ...row, meta: undefined })),
+    })),
   },
   {
     name: 'hands out its own rows',
     rule: 'reads',
     make: (store) => {
       const inner = later(store)
-      const kept = new Map<string, Snapshot['runs'][number]>()
+      const own = (row: RunRow) => storeOf(store).shelf(row.repository).runs.get(row.run) ?? row
       return wrap(inner, {
         async read(query, signal) {
           const snapshot = await inner.read(query, signal)
-          const runs = snapshot.runs.map((row) => {
-            const known = kept.get(`${row.repository} ${row.run}`) ?? row
-            kept.set(`${row.repository} ${row.run}`, known)
-            return Object.assign(known, row)
-          })
-          return { ...snapshot, runs }
+          return { ...snapshot, runs: snapshot.runs.map(own) }
         },
       })
     },

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Driver } from '@slotkeeper/core/driver'
 import { conformance } from '../../src/conformance.ts'
 import { closeStore } from './breaking.ts'
@@ -35,34 +36,40 @@ export function rulesOf(name: string): string[] {
 const ALONE = /wall clock|every language|leave no timers|blocked event loop/
 
 /** Most tests only wait; this many at once keep two cores busy and none of them waiting for long. */
-const AT_ONCE = 32
+const AT_ONCE = 64
+
+/** A test gives up waiting after 20 s. */
+const TIME_LIMIT_MS = 25_000
 
 let running = 0
 let exclusive = false
 const queue: { readonly alone: boolean; readonly begin: () => void }[] = []
 
 /** Runs a test when it may: many side by side, and those that need it alone. */
-import { appendFileSync } from 'node:fs'
-let ids = 0
 export async function run({ name, body }: Collected): Promise<Failure | undefined> {
-  const id = ++ids
   const alone = ALONE.test(name)
   await new Promise<void>((begin) => {
     queue.push({ alone, begin })
     admit()
   })
+  const late = new AbortController()
   try {
-    appendFileSync('/tmp/trace.txt', `begin ${id} ${name} ${Date.now()}\n`)
-    await body()
+    await Promise.race([body(), limit(late.signal)])
     return undefined
   } catch (error) {
     return { test: name, message: String((error as Error).message ?? error) }
   } finally {
-    appendFileSync('/tmp/trace.txt', `end ${id}\n`)
+    late.abort()
     running--
     if (alone) exclusive = false
     admit()
   }
+}
+
+/** The time limit of a runner, for drivers that bring a test neither to an end nor to a failure of its own. */
+async function limit(signal: AbortSignal): Promise<never> {
+  await sleep(TIME_LIMIT_MS, undefined, { signal })
+  throw new Error(`The test did not end within ${TIME_LIMIT_MS} ms.`)
 }
 
 function admit(): void {

@@ -1,5 +1,5 @@
 /** What must hold of every commit, for the stores. */
-import { decided, hasSlot, isEligible, limitOfRow, must, wasGone } from './telling.ts'
+import { hasSlot, isEligible, limitOfRow, must, wasGone } from './telling.ts'
 import type { Rule } from './world.ts'
 
 /** Every decided command has its outcome and no other; the commit is within its budget; progress is made. */
