@@ -16,6 +16,8 @@ import { chooseCases } from './suites/index.ts'
 const EXIT_MISSED = 1
 const EXIT_USAGE = 2
 
+// Whoever reads the figures may have heard enough.
+process.stdout.on('error', () => process.exit(EXIT_MISSED))
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: readonly string[]): Promise<number> {

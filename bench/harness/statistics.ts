@@ -13,7 +13,7 @@ export function quantile(values: readonly number[], q: number): number {
   return below + (above - below) * (at - Math.floor(at))
 }
 
-/** (max − min) ÷ median; 0 when all are 0. */
+/** (max − min) ÷ median; 0 when all are the same. */
 export function spreadOf(values: readonly number[]): number {
   const width = Math.max(...values) - Math.min(...values)
   return width === 0 ? 0 : width / median(values)

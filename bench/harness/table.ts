@@ -43,7 +43,7 @@ function cells(result: Result): string[] {
     cpuRatio === null ? '' : cpuRatio.toFixed(2),
     goal === null ? '' : bound(goal),
     met === null ? '' : met ? 'met' : 'MISSED',
-    spread === null ? '' : `${Math.round(spread * 100)} %`,
+    spread === null ? '' : Number.isFinite(spread) ? `${Math.round(spread * 100)} %` : '∞',
   ]
 }
 

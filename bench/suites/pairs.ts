@@ -1,4 +1,5 @@
 // Pairs as users write them, for the suites of all stores: take a slot under a limit, give it back.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Manager, type Repository, type RunKey, repository, type Slot } from '@slotkeeper/core'
 import type { Pace } from '../harness/pace.ts'
 
@@ -95,10 +96,13 @@ export function passingOn(manager: Manager, of: Repository, nextRun: () => RunKe
   }
 }
 
+/** Filling a long queue takes longer than a reservation waits to be claimed; then it goes to the next one. */
 async function firstSlot(manager: Manager, of: Repository): Promise<Slot> {
-  const [info] = await manager.getRunningPipelineRuns(of)
-  if (info === undefined) throw new Error('The first of the queue has no slot.')
-  const outcome = await manager.adoptSlot(info)
-  if (outcome.kind !== 'granted') throw new Error(`The first slot was not given: ${outcome.kind}.`)
-  return outcome.slot
+  for (let tries = 0; tries < 100; tries++) {
+    const [info] = await manager.getRunningPipelineRuns(of)
+    const outcome = info === undefined ? undefined : await manager.adoptSlot(info)
+    if (outcome?.kind === 'granted') return outcome.slot
+    await sleep(50)
+  }
+  throw new Error('The first of the queue has no slot.')
 }

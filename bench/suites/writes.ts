@@ -1,11 +1,11 @@
 // What a Manager writes while nothing happens, for the suites of all stores.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Driver, Manager, repository } from '@slotkeeper/core'
+import { type Driver, Manager, type Repository, repository, type Slot } from '@slotkeeper/core'
 import type { Context, Figure, Sample } from '../harness/case.ts'
 import { valueNamed } from '../harness/case.ts'
 
-/** Short, so that many periods pass; a third of it is the time between heartbeats. */
-const HOLDER_TTL_MS = 1500
+/** Shorter than the default, so that some periods pass; a third of it is the time between heartbeats. */
+const HOLDER_TTL_MS = 6000
 const PERIOD_MS = HOLDER_TTL_MS / 3
 const HELD = 10_000
 const REPOSITORIES = 100
@@ -32,7 +32,7 @@ function counting(driver: Driver): { readonly driver: Driver; readonly calls: Ma
 
 /**
  * Counts writes for some periods: `heartbeats` a period, and `others`, all together. `commits` may count what really changed the store.
- * @param held how many slots are kept meanwhile; 0: one is taken and given back before
+ * @param held how many slots are kept meanwhile; 0: a hundred are taken and given back before
  */
 async function writesOf(
   { quick }: Context,
@@ -40,21 +40,15 @@ async function writesOf(
   held: number,
   commits: () => number = () => 0,
 ): Promise<Sample> {
-  const periods = quick ? 3 : 8
+  const periods = quick ? 2 : 5
   const { driver, calls } = counting(of)
   const manager = new Manager({ driver, holderTtlMs: HOLDER_TTL_MS })
   const repositories = Array.from({ length: REPOSITORIES }, (_, at) =>
     repository(`bench/held-${at}`, { concurrencyLimit: HELD / REPOSITORIES }),
   )
-  const slots = await Promise.all(
-    Array.from({ length: Math.max(held, 1) }, (_, at) =>
-      manager.waitForSlot({
-        repository: repositories[at % REPOSITORIES] as (typeof repositories)[number],
-        run: `bench/run-${at}`,
-      }),
-    ),
-  )
-  if (held === 0) for (const slot of slots) await slot.release()
+  const slots: Slot[] = []
+  while (slots.length < Math.max(held, 1)) slots.push(...(await take(manager, repositories, slots.length)))
+  if (held === 0) for (const slot of slots.splice(0)) await slot.release()
   // Its last beat may be armed still, and finds that nothing depends on it.
   await sleep(PERIOD_MS)
   calls.clear()
@@ -68,8 +62,17 @@ async function writesOf(
     others: WRITES.filter((name) => name !== 'heartbeat').reduce((sum, name) => sum + count(name), 0),
     commits: commits() - before - count('heartbeat'),
   }
+  const lost = slots.filter((slot) => !slot.isHeld).length
   await manager.close()
+  if (lost > 0) throw new Error(`${lost} slots were lost while writes were counted.`)
   return sample
+}
+
+/** The next hundred slots at the most; not all at once, or heartbeats would have to wait for them. */
+function take(manager: Manager, repositories: readonly Repository[], from: number): Promise<Slot[]> {
+  return Promise.all(
+    repositories.map((repository, at) => manager.waitForSlot({ repository, run: `bench/run-${from + at}` })),
+  )
 }
 
 /** The subjects: an open driver of the store, and how to count its commits where something else can tell. */

@@ -6,6 +6,10 @@ import type { Context } from '../../harness/case.ts'
 
 export const LIMIT = 8
 export const HOLD_MS = 5
+
+/** The driver's option of this name. */
+export type Synchronous = 'full' | 'normal'
+
 const PROCESSES = 2
 const WAITERS = 64 / PROCESSES
 
@@ -29,6 +33,7 @@ export interface Start {
 export interface Role {
   readonly process: number
   readonly path: string
+  readonly synchronous: Synchronous
   readonly waiters: number
   readonly limit: number
   readonly holdMs: number
@@ -40,7 +45,10 @@ export function machineMs(): number {
 }
 
 /** Lets two processes contend for one repository; answers every turn, and the time in which the figures are taken. */
-export async function contend({ directory, quick }: Context): Promise<{
+export async function contend(
+  { directory, quick }: Context,
+  synchronous: Synchronous,
+): Promise<{
   readonly records: readonly Turn[]
   readonly from: number
   readonly until: number
@@ -49,7 +57,7 @@ export async function contend({ directory, quick }: Context): Promise<{
   const script = fileURLToPath(new URL('./contender.ts', import.meta.url))
   const children: ChildProcess[] = []
   for (let at = 0; at < PROCESSES; at++) {
-    const role: Role = { process: at, path, waiters: WAITERS, limit: LIMIT, holdMs: HOLD_MS }
+    const role: Role = { process: at, path, synchronous, waiters: WAITERS, limit: LIMIT, holdMs: HOLD_MS }
     const child = fork(script, [JSON.stringify(role)])
     children.push(child)
     // One after the other, so that both find the file made.

@@ -6,7 +6,7 @@ import { sqliteDriver } from '@slotkeeper/driver-sqlite'
 import { machineMs, type Role, type Start, type Turn } from './contend.ts'
 
 const role = JSON.parse(process.argv[2] as string) as Role
-const manager = new Manager({ driver: sqliteDriver({ path: role.path }) })
+const manager = new Manager({ driver: sqliteDriver({ path: role.path, synchronous: role.synchronous }) })
 const hot = repository('bench/hot', { concurrencyLimit: role.limit })
 const records: Turn[] = []
 await manager.health()

@@ -4,7 +4,7 @@ import Database from 'better-sqlite3'
 import type { Case, Context } from '../../harness/case.ts'
 import { commitFigures, writesFigures, writesSubjects } from '../writes.ts'
 
-/** How often the observer looks; a heartbeat comes every 450 ms or later. */
+/** How often the observer looks; a heartbeat comes every 1,800 ms or later. */
 const LOOK_MS = 5
 
 /**

@@ -38,3 +38,23 @@ test('two managers on one store', async () => {
   await new Promise((r) => setTimeout(r, 20))
   expect(s.isHeld).toBe(false)
 })
+
+test('a uid that was removed before the store ever heard of it begins nothing later', async () => {
+  await using manager = new Manager({ driver: memoryDriver() })
+  const life = (uid: string) => ({
+    metadata: { namespace: 'acme', name: 'api', uid },
+    spec: { concurrencyLimit: 1 },
+  })
+  expect(await manager.cleanupRepository(life('one'))).toEqual({ removed: 0 })
+  expect(await manager.acquireSlot({ repository: life('one'), run: 'acme/1' })).toMatchObject({
+    reason: 'removed',
+  })
+  const two = await manager.acquireSlot({ repository: life('two'), run: 'acme/1' })
+  expect(two.kind).toBe('granted')
+  expect(await manager.acquireSlot({ repository: life('one'), run: 'acme/2' })).toMatchObject({
+    reason: 'removed',
+  })
+  expect(await manager.acquireSlot({ repository: life('two'), run: 'acme/2' })).toMatchObject({
+    reason: 'limit',
+  })
+})

@@ -96,7 +96,7 @@ function apply(section: Section, policy: Policy, command: Command, alone: boolea
       command.outcome = setLimit(section, command)
       return
     case 'remove-repository':
-      command.outcome = removeRepository(section, command)
+      command.outcome = removeRepository(section, policy, command)
       return
     case 'watch':
       command.outcome = watch(section, command)

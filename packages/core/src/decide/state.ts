@@ -8,7 +8,7 @@ import type {
 import { isFinal, limitOf, type RepositoryRow, type RunState } from '../rows.ts'
 import type { Section } from '../section.ts'
 import { presentRepository } from './end.ts'
-import { propose, rememberUid } from './limits.ts'
+import { newRepository, propose, rememberUid } from './limits.ts'
 import type { Policy } from './policy.ts'
 import { beginAttempt } from './transitions.ts'
 
@@ -82,10 +82,14 @@ export function setLimit(section: Section, command: LimitCommand): NonNullable<L
 /** Begins to delete a repository: nothing is granted any more, and its rows go in later decisions, as their budgets allow. */
 export function removeRepository(
   section: Section,
+  policy: Policy,
   command: RemoveRepositoryCommand,
 ): NonNullable<RemoveRepositoryCommand['outcome']> {
   const repository = section.repository(command.repository)
-  if (repository === undefined || repository.status === 'removed') return { kind: 'absent' }
+  if (repository === undefined || repository.status === 'removed') {
+    if (command.uid !== undefined) markRemoved(section, policy, repository, command.repository, command.uid)
+    return { kind: 'absent' }
+  }
   const uid = repository.local?.uid
   // A late word about an earlier life of the repository.
   if (command.uid !== undefined && uid !== undefined && command.uid !== uid) return { kind: 'absent' }
@@ -95,6 +99,22 @@ export function removeRepository(
     section.emit('removed', repository)
   }
   return { kind: 'removed', runs: repository.live + repository.waiting }
+}
+
+/** Remembers that a life is over of which this store may never have heard, so that its late words begin nothing. */
+function markRemoved(
+  section: Section,
+  policy: Policy,
+  known: RepositoryRow | undefined,
+  key: RepositoryRow['repository'],
+  uid: string,
+): void {
+  if (known?.removedUids.includes(uid)) return
+  const repository = known ?? newRepository(section.domain, key)
+  repository.status = 'removed'
+  rememberUid(repository, uid)
+  repository.dueAt = section.now + policy.recordTtlMs
+  section.savedRepository(repository)
 }
 
 /** Ends the removal of a repository whose rows are gone: uids that may not come back stay for a while. */

@@ -107,6 +107,7 @@ export function deathRules(rule: Rule): void {
     const { signal } = slot
     const [waiting] = await lab.queue(b, [ask(repo(1), 'next')])
     mortal.faults.hang({ calls: ['heartbeat'] })
+    mortal.faults.muteWatches()
     // Read in the same turn in which the other one has the slot: a stalled event loop cannot run an abort, but the clock is read.
     const held = await lab.settles(
       'the slot goes to the next',

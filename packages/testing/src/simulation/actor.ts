@@ -162,7 +162,8 @@ export class Actor {
     try {
       return await answer
     } catch (error) {
-      this.#leavesNothing(repository, run)
+      if (error === CHANGED_MIND || isSlotkeeperError(error, 'SLOTKEEPER_WAIT_TIMEOUT'))
+        this.#leavesNothing(repository, run)
       throw error
     } finally {
       this.heard(repository, run)
@@ -333,7 +334,12 @@ export class Actor {
     const again = await this.call('acquire again', this.manager.acquireSlot({ repository, run })).catch(
       () => undefined,
     )
-    if (again === undefined || !world.bodies.running.has(body) || body.freed !== undefined) return
+    if (again === undefined) return
+    if (!world.bodies.running.has(body) || body.freed !== undefined) {
+      // The first one was lost meanwhile: this is another one.
+      if (again.kind === 'granted') await this.giveBack(again.slot, 'failed', false)
+      return
+    }
     if (again.kind === 'granted' && again.slot.leaseId !== body.lease)
       world.broken(4, `${run} was granted again under another lease while it is held`)
     if (again.kind === 'granted' && !again.again)
@@ -382,8 +388,9 @@ export class Actor {
     const { uid } = word
     // It asks the store again and again until nothing is left.
     const answer = this.manager.cleanupRepository(world.resource(step.repository))
-    await this.call('cleanup', answer, 20 * world.traits.callTimeoutMs)
-    if (word.uid !== uid) return
+    const { removed } = await this.call('cleanup', answer, 20 * world.traits.callTimeoutMs)
+    // Of what it never knew, the store does not remember that it is gone: a late word of it would pass for a newer life.
+    if (word.uid !== uid || removed === 0) return
     word.uid++
     word.generation = 1
   }

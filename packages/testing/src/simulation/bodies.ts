@@ -133,7 +133,7 @@ export class Bodies {
       if (cause === 'withdrawn' && body.of === committer)
         this.#host.broken(12, `${body.of.name} withdrew ${body.run} while it runs there`)
       if (cause === 'holder-dead' || cause === 'due') {
-        if (body.of.isPaused) body.stale = true
+        if (this.#stoodStill(body)) body.stale = true
         else
           this.#host.broken(
             9,

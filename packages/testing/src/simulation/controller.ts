@@ -81,7 +81,7 @@ export class Controller {
       // The start provably failed.
       world.bodies.end(body, 'start failed')
       this.#givenBack.add(`${slot.repository} ${slot.leaseId}`)
-      await this.#actor.call('requeue', slot.requeue({ delayMs: world.random.chance(0.5) ? 100 : 0 }))
+      await this.#requeue(slot, world.random.chance(0.5) ? 100 : 0)
       return
     }
     truth.startedAt = world.now
@@ -99,6 +99,18 @@ export class Controller {
       undefined,
       true,
     )
+  }
+
+  /** Until it is known to be given back: a run must not be started under a slot that may be given back any moment. */
+  async #requeue(slot: Slot, delayMs: number): Promise<void> {
+    for (;;)
+      try {
+        await this.#actor.call('requeue', slot.requeue({ delayMs }))
+        return
+      } catch (error) {
+        if (!isSlotkeeperError(error) || !error.retryable) throw error
+        await this.#actor.pause(50)
+      }
   }
 
   /** One look at everything. */

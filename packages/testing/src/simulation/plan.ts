@@ -197,6 +197,14 @@ function trap(random: Random, traits: Traits, { fault, call }: Cell): FaultStep 
 /** Every cell has seeds of its own, so that each is met; where a call comes about rarely, with what brings it about. */
 function aimed(random: Random, traits: Traits, cell: Cell): Step[] {
   const steps: Step[] = [{ ...trap(random, traits, cell), at: 0 }]
+  if (cell.call === 'remove')
+    for (const at of [900, 2100, 3300]) {
+      const wish = { ...op(random, traits, at), a: 0.9, run: at }
+      steps.push(
+        { ...wish, at: at - 100, op: 'enqueue' },
+        { ...wish, at, op: 'remove', process: random.below(traits.processes) },
+      )
+    }
   if (cell.call !== 'adopt') return steps
   for (const at of [200, 700]) {
     const process = random.below(traits.processes)

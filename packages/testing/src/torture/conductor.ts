@@ -114,6 +114,8 @@ class Conductor {
     }
     const faults = new Faults(scene)
     const beside = [this.#observe(manager), this.#changeLimits(manager, faults)]
+    // Should the faults fail first, theirs is the failure that is told.
+    for (const task of beside) task.catch(() => {})
     await this.#inject(faults)
     this.#over = true
     await Promise.all(beside)
@@ -124,7 +126,7 @@ class Conductor {
   async end(): Promise<void> {
     this.#over = true
     await this.#fleet?.end()
-    for (const close of this.#closing) await close()
+    for (const close of this.#closing.toReversed()) await close()
     this.#tail?.close()
   }
 

@@ -60,6 +60,7 @@ export class Fleet {
   readonly #common: Omit<Assignment, 'name' | 'calls' | 'seed'>
   readonly #random: Random
   readonly #execArgv: readonly string[]
+  #isOver = false
 
   constructor(
     common: Omit<Assignment, 'name' | 'calls' | 'seed'>,
@@ -75,7 +76,9 @@ export class Fleet {
     return this.lives.filter((worker) => !worker.isOver && !worker.killed)
   }
 
-  start(index: number): Worker {
+  /** Starts the next life of a worker, unless all is over. */
+  start(index: number): void {
+    if (this.#isOver) return
     const life = this.lives.filter((worker) => worker.index === index).length
     const assignment: Assignment = {
       ...this.#common,
@@ -83,9 +86,7 @@ export class Fleet {
       calls: (this.lives.length + 1) * CALLS,
       seed: this.#random.below(2 ** 32),
     }
-    const worker = new Worker(index, assignment, this.#execArgv)
-    this.lives.push(worker)
-    return worker
+    this.lives.push(new Worker(index, assignment, this.#execArgv))
   }
 
   /** Learns from the log what each worker is at. */
@@ -100,6 +101,7 @@ export class Fleet {
 
   /** Leaves no process behind, stopped ones neither. */
   async end(): Promise<void> {
+    this.#isOver = true
     for (const worker of this.lives) if (!worker.isOver) worker.process.kill('SIGKILL')
     await Promise.all(this.lives.map((worker) => worker.ended))
   }

@@ -20,6 +20,8 @@ export interface BrokenDriver {
   readonly make: (store: string) => Driver
   /** Only tests with this in their names are tried, where the others of the rule take long and tell nothing more. */
   readonly only?: RegExp
+  /** It is judged by tests that change or count what a whole process shares. */
+  readonly alone?: boolean
 }
 
 /** The honest memory stores that drivers of the same name share; each as long as somebody may ask for it. */

@@ -8,8 +8,8 @@ import {
   memory,
   misjudging,
   replacing,
-  saving,
   sectioned,
+  storeOf,
   wrap,
 } from './breaking.ts'
 import { sqlite } from './sqlite.ts'

@@ -118,6 +118,7 @@ export const lifeAndDeath: readonly BrokenDriver[] = [
     name: "uses the client's clock",
     rule: '8',
     only: /wrong wall clocks/,
+    alone: true,
     make: (store) =>
       memoryDriver({ store: storeOf(store), clock: { ...systemClock, monotonic: () => Date.now() } }),
   },
@@ -271,14 +272,6 @@ export const lifeAndDeath: readonly BrokenDriver[] = [
     },
   },
   {
-    name: 'ends the longest hold before it is over',
-    rule: '9',
-    only: /maxHoldMs/,
-    make: saving((row) => {
-      if (row.phase === 'running' && row.dueAt !== undefined) row.dueAt -= row.maxHoldMs / 2
-    }),
-  },
-  {
     name: 'gives slots away before their holders give them up',
     rule: '9',
     only: /hears nothing/,
@@ -298,6 +291,7 @@ export const lifeAndDeath: readonly BrokenDriver[] = [
     name: 'leaves a timer when it is closed',
     rule: '11',
     only: /leave no timers/,
+    alone: true,
     make: (store) => {
       const inner = later(store)
       return wrap(inner, {
