@@ -4,6 +4,13 @@
  */
 
 export { type FakeClock, fakeClock } from './fake-clock.ts'
+export { type LogEntry, type RecordingLogger, recordingLogger } from './fakes/recording-logger.ts'
+export {
+  type TestManager,
+  type TestManagerOptions,
+  type TestProcess,
+  testManager,
+} from './fakes/test-manager.ts'
 export {
   type FaultOptions,
   type FaultyCall,
@@ -14,10 +21,3 @@ export {
 export type * from './history/entries.ts'
 export { History } from './history/history.ts'
 export { judge, type Violation } from './history/judge.ts'
-export { type LogEntry, type RecordingLogger, recordingLogger } from './fakes/recording-logger.ts'
-export {
-  type TestManager,
-  type TestManagerOptions,
-  type TestProcess,
-  testManager,
-} from './fakes/test-manager.ts'

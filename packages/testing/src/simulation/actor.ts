@@ -262,7 +262,11 @@ export class Actor {
     for (const { what } of this.pending) world.broken(11, `${of.name} is closed and ${what} is not answered`)
     world.log(`${of.name} is closed`)
     world.end(this)
-    if (!world.calm) world.scheduler.after(downMs, () => world.calm || world.spawn(of.index))
+    if (world.ending) return
+    const again = () => {
+      if (world.actors[of.index] === this) world.spawn(of.index)
+    }
+    world.scheduler.after(world.calm ? 0 : downMs, again)
   }
 
   async #work(step: OpStep, repository: Repository, run: RunKey): Promise<void> {

@@ -177,6 +177,6 @@ export class Wire {
   }
 }
 
-export function unavailable(): StoreError {
+function unavailable(): StoreError {
   return new StoreError('SLOTKEEPER_STORE_UNAVAILABLE', 'The simulated connection broke.')
 }

@@ -28,6 +28,7 @@ export async function quiesce(world: World): Promise<void> {
   })
   if (failed()) return
   if (!isAtRest(world)) return complain(world)
+  world.ending = true
   for (const actor of world.alive) scheduler.after(0, () => void actor.close(0, 0), actor.of)
   await scheduler.run(world.now + 30_000, () => failed() || world.alive.length === 0)
   for (const actor of world.alive)

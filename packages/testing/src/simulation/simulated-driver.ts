@@ -241,6 +241,6 @@ function copyOf(batch: DomainBatch): DomainBatch {
 }
 
 /** A command as coverage counts it. */
-export function callOf(command: Command): Call {
+function callOf(command: Command): Call {
   return command.kind === 'acquire' ? `acquire-${command.mode}` : command.kind
 }

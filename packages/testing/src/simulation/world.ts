@@ -39,6 +39,8 @@ export class World implements AuditHost, BodiesHost, DriverHost {
   committer: SimulatedProcess | undefined
   /** No faults and no new wishes any more. */
   calm = false
+  /** Whoever closes does not come again. */
+  ending = false
   readonly #power = { up: true }
   readonly #tracing: boolean
   readonly #alter: (driver: Driver) => Driver

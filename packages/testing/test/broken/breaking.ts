@@ -75,7 +75,7 @@ export function deciding(inner: Driver, change: (decide: Decide) => Decide): Dri
 }
 
 /** The section, with some of it replaced. */
-export function like(section: Section, replaced: Partial<Section>): Section {
+function like(section: Section, replaced: Partial<Section>): Section {
   return new Proxy(section, {
     get(target, name) {
       if (name in replaced) return Reflect.get(replaced, name, replaced)

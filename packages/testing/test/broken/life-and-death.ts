@@ -272,12 +272,6 @@ export const lifeAndDeath: readonly BrokenDriver[] = [
     },
   },
   {
-    name: 'gives slots away before their holders give them up',
-    rule: '9',
-    only: /hears nothing/,
-    make: living(0.5),
-  },
-  {
     name: 'keeps no place for who waits through an outage',
     rule: '10',
     only: /longer than the TTL/,

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 
 /** How many there are of each. */
 export const CALLERS = 10
-export const RUNS = 24
+const RUNS = 24
 
 /** A command as drawn: small numbers that the world turns into a real command with what it knows by then. */
 export interface Asked {
@@ -64,7 +64,7 @@ export interface Program {
 }
 
 /** How often each kind of command is drawn. */
-export type Weights = Partial<Record<Kind, number>>
+type Weights = Partial<Record<Kind, number>>
 
 const USUAL: Required<Weights> = {
   acquire: 40,

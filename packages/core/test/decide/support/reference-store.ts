@@ -26,7 +26,7 @@ export interface Window {
 }
 
 /** A contract between store and decision that was broken. */
-export class BrokenContract extends Error {}
+class BrokenContract extends Error {}
 
 const NO_GUARD: Guard = Object.freeze({ watchedUntil: 0, backlog: false })
 const NOTHING: Domain = Object.freeze({

@@ -4,7 +4,7 @@ import type { Phase, RepositoryRow, RunRow, StoreEvent } from '../../../src/rows
 import type { Commit } from './world.ts'
 
 /** A rule that did not hold, with the commit that broke it. */
-export class RuleBroken extends Error {}
+class RuleBroken extends Error {}
 
 /** Throws unless the condition holds. */
 export function must(condition: boolean, what: string, commit?: Commit, ...shown: readonly unknown[]): void {
