@@ -14,15 +14,15 @@ const REPOSITORIES = 100
 const WRITES = ['transact', 'openHolder', 'closeHolder', 'heartbeat'] as const
 type Write = (typeof WRITES)[number]
 
-/** The driver itself, its writes counted. */
-function counting(driver: Driver): { readonly driver: Driver; readonly calls: Map<string, number> } {
-  const calls = new Map<string, number>()
+/** The driver itself, with the times at which each of its methods was called. */
+function counting(driver: Driver): { readonly driver: Driver; readonly calls: Map<string, number[]> } {
+  const calls = new Map<string, number[]>()
   const counted = new Proxy(driver, {
     get(target, name) {
       const found: unknown = Reflect.get(target, name, target)
       if (typeof found !== 'function') return found
       return (...args: unknown[]) => {
-        calls.set(String(name), (calls.get(String(name)) ?? 0) + 1)
+        calls.set(String(name), [...(calls.get(String(name)) ?? []), performance.now()])
         return Reflect.apply(found, target, args) as unknown
       }
     },
@@ -53,12 +53,10 @@ async function writesOf(
   await sleep(PERIOD_MS)
   calls.clear()
   const before = commits()
-  const start = performance.now()
   await sleep(periods * PERIOD_MS)
-  const passed = (performance.now() - start) / PERIOD_MS
-  const count = (name: Write) => calls.get(name) ?? 0
+  const count = (name: Write) => calls.get(name)?.length ?? 0
   const sample = {
-    heartbeats: count('heartbeat') / passed,
+    heartbeats: eachPeriod(calls.get('heartbeat') ?? []),
     others: WRITES.filter((name) => name !== 'heartbeat').reduce((sum, name) => sum + count(name), 0),
     commits: commits() - before - count('heartbeat'),
   }
@@ -66,6 +64,14 @@ async function writesOf(
   await manager.close()
   if (lost > 0) throw new Error(`${lost} slots were lost while writes were counted.`)
   return sample
+}
+
+/** How many come in a period, by the time between the first and the last, for a few in a short while cannot be counted finely. */
+function eachPeriod(times: readonly number[]): number {
+  const first = times[0]
+  const last = times.at(-1)
+  if (first === undefined || last === undefined || first === last) return times.length
+  return ((times.length - 1) * PERIOD_MS) / (last - first)
 }
 
 /** The next hundred slots at the most; not all at once, or heartbeats would have to wait for them. */

@@ -293,6 +293,7 @@ export class Engine extends StoreCalls implements KeeperHost {
 
   raised(): void {
     this.hub.resyncSlots()
+    if (this.waitRoom.size > 0) this.hub.resyncWaiters()
   }
 
   sweepDue(): void {

@@ -81,6 +81,7 @@ export class HolderKeeper {
     if (term !== undefined && !this.isPast()) {
       // Idle until now: a heartbeat that is due goes out with the first use.
       this.#armBeat(this.#host.ttlMs / 3 - (this.#host.clock.monotonic() - term.sentMonotonic))
+      this.#armDeadline()
       return term.holder
     }
     if (term !== undefined) this.giveUp('deadline')
@@ -199,6 +200,7 @@ export class HolderKeeper {
       if (this.#term?.holder !== term.holder) return
       metrics.count('slotkeeper_heartbeats_total', { driver: driver.name, result: 'failed' })
       if (isSlotkeeperError(error, 'SLOTKEEPER_HOLDER_LOST')) return this.giveUp('holder-lost', term.holder)
+      if (this.isPast()) return this.giveUp('deadline', term.holder)
       this.#failures++
       logger.warn(
         {

@@ -155,6 +155,29 @@ export class Actor {
     )
   }
 
+  /** Another holder was opened at the first attempt: whoever waits goes over to it without waiting for a look around. */
+  expectPlaces(): void {
+    const { world, of } = this
+    const { pausedMs } = of
+    const boundMs = 400 + 30 * world.traits.latencyMs
+    const waiting = [...this.#awaited.keys()]
+    const look = () => {
+      const ran = !of.dead && !of.isPaused && of.pausedMs === pausedMs && !of.failed && !this.closing
+      if (!ran) return
+      for (const name of waiting) {
+        const [repository, run] = name.split(' ') as [RepositoryKey, RunKey]
+        const row = world.store.row(repository, run)
+        if (!this.#awaited.has(name) || row?.phase !== 'waiting' || row.holder === undefined) continue
+        if (row.holder.startsWith(`${of.name}-`) && row.holder !== this.manager.holder)
+          world.broken(
+            10,
+            `${of.name} has another holder since ${boundMs} ms, and ${run} still waits with the old one`,
+          )
+      }
+    }
+    world.scheduler.after(boundMs, look, undefined, true)
+  }
+
   /** Waits for a slot, and tells the world that it does. */
   async wait<T>(repository: RepositoryKey, run: RunKey, answer: Promise<T>): Promise<T> {
     const name = `${repository} ${run}`

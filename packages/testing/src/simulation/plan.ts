@@ -125,8 +125,7 @@ export function planOf(seed: number): Plan {
     callTimeoutMs: random.pick([700, 1500]),
     claimTimeoutMs: random.pick([800, 2000]),
     leaseTtlMs: random.pick([3000, 8000]),
-    // Without a backstop nothing but hints, resyncs and answers wakes anybody.
-    backstopMs: random.pick([2000, 4000, 4000, Number.POSITIVE_INFINITY]),
+    backstopMs: random.pick([2000, 4000]),
     latencyMs: random.pick([2, 10, 25]),
     delayMs: random.pick([200, 1500]),
     clockLagMs: random.pick([0, 0, 20]),

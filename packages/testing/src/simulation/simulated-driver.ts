@@ -36,7 +36,8 @@ export interface DriverHost {
   /** Somebody else's commit told of events; `calls` brought them about. */
   tell(from: SimulatedDriver, events: readonly StoreEvent[], calls: readonly Call[]): void
   commits(as: SimulatedProcess | undefined, work: () => boolean): boolean
-  opened(holder: HolderId): void
+  /** `attempts`: how often it was tried since the last one was opened. */
+  opened(holder: HolderId, by: SimulatedDriver, attempts: number): void
   broken(message: string): void
 }
 
@@ -51,6 +52,7 @@ export class SimulatedDriver implements Driver {
   readonly lagMs: number
   closed = false
   readonly #host: DriverHost
+  #openings = 0
   #watch: { readonly channel: Channel<WatchEvent>; readonly wants: WatchOptions['wants'] } | undefined
 
   constructor(host: DriverHost, wire: Wire, lagMs: number) {
@@ -77,9 +79,11 @@ export class SimulatedDriver implements Driver {
 
   async openHolder(holder: HolderId, ttlMs: number, signal?: AbortSignal): Promise<HolderTerm> {
     this.#check()
+    const attempts = ++this.#openings
     const open = () => {
+      this.#openings = 0
       const term = this.#host.store.openHolder(holder, ttlMs, this.lagMs)
-      this.#host.opened(holder)
+      this.#host.opened(holder, this, attempts)
       return term
     }
     return this.wire.request(['open-holder'], open, signal)

@@ -25,6 +25,8 @@ export class SimulatedProcess {
   kept = 0
   /** Some fault met it. */
   touched = false
+  /** Some call of it failed, or may have: then it may be pausing before it asks again. */
+  failed = false
   /** True ms in which it did not run. */
   pausedMs = 0
   /** When it last began to run again. */

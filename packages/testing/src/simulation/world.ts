@@ -194,6 +194,7 @@ export class World implements AuditHost, BodiesHost, DriverHost {
         this.log(`${actor.of.name}: ${step.fault} for ${Math.round(step.ms)} ms`)
         actor.driver.wire.put(step.fault, step.ms)
         this.#touch(actor)
+        actor.of.failed = true
         if (step.fault === 'partition' || step.fault === 'deaf') this.#resyncLater(actor, step.ms)
         return
       }
@@ -259,7 +260,7 @@ export class World implements AuditHost, BodiesHost, DriverHost {
         case 'conflict':
           break
         default:
-          wire.of.touched = true
+          wire.of.touched = wire.of.failed = true
           wire.putSurely(fault, 300)
           if (fault === 'partition' || fault === 'deaf') this.#resyncLater(this.actors[index], 300)
       }
@@ -291,6 +292,7 @@ export class World implements AuditHost, BodiesHost, DriverHost {
     const mine = ++this.#outages
     for (const actor of this.alive) {
       this.#touch(actor)
+      actor.of.failed = true
       actor.driver.wire.interrupted('outage')
       this.#resyncLater(actor, ms)
     }
@@ -363,8 +365,10 @@ export class World implements AuditHost, BodiesHost, DriverHost {
     }
   }
 
-  opened(holder: HolderId): void {
+  opened(holder: HolderId, by: SimulatedDriver, attempts: number): void {
     this.#lookAt(holder)
+    const actor = this.alive.find(({ driver }) => driver === by)
+    if (attempts === 1) actor?.expectPlaces()
   }
 
   /** Looks at a holder at the moment at which its time is over, if it is by then. */

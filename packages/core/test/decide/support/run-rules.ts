@@ -64,7 +64,9 @@ function hasCause(commit: Commit, { event, run, was }: ReturnType<typeof tell>['
         (row?.phase === 'running' && row.durable && gone) || commands.some(({ kind }) => kind === 'withdraw')
       )
     case 'expired':
-      if (row === undefined || row.phase !== was) return false
+      if (row === undefined) return false
+      // Left as an orphan in this commit, with its longest hold over.
+      if (row.phase !== was) return due && row.phase === 'running' && was === 'orphaned'
       return was === 'waiting'
         ? gone
         : was === 'running'
