@@ -52,7 +52,8 @@ export class Engine extends StoreCalls implements KeeperHost {
     if (decision === undefined) return
     for (const row of decision.granted) this.waitRoom.granted(row)
     if (batch.events.length > 0) for (const event of batch.events) this.hub.tell(event)
-    if (this.synchronous && decision.more) setImmediate(() => this.nudge(batch.domain))
+    const { domain } = batch
+    if (this.synchronous && decision.more) setImmediate(() => this.nudge(domain))
   }
 
   /** The slot of a granted row: the one in hand, or a new one. */
