@@ -66,6 +66,7 @@ interface Given {
   readonly token: number
   readonly replaced: string | undefined
 }
+/** What asking for a slot, or adopting one, led to. */
 export type AcquireResult =
   | (Given & { readonly kind: 'granted'; readonly again: boolean })
   | (Given & { readonly kind: 'waiting'; readonly place: Place })
@@ -84,7 +85,9 @@ export interface ClaimCommand extends Base, Timed {
   readonly token: number
   outcome: ClaimResult | undefined
 }
+/** The lease that the command names is no slot’s any more: another grant followed, it ran out, or it was removed. */
 export type Lost = { readonly kind: 'lost'; readonly reason: 'stale-lease' | 'expired' | 'removed' }
+/** What became of a claim; `row` is the slot, running for the caller’s holder. */
 export type ClaimResult =
   | { readonly kind: 'running'; readonly row: RunRow }
   | HeldElsewhere
@@ -111,6 +114,7 @@ export interface RequeueCommand extends Base {
   readonly delayMs: number
   outcome: RequeueResult | undefined
 }
+/** What became of giving a slot back; `row` waits again at its old place. */
 export type RequeueResult =
   | { readonly kind: 'requeued'; readonly row: RunRow; readonly place: Place }
   | { readonly kind: 'not-durable' }
@@ -126,6 +130,7 @@ export interface ReleaseCommand extends Base {
   readonly force: { readonly actor: string; readonly reason: string } | undefined
   outcome: ReleaseResult | undefined
 }
+/** What became of a release; `promoted`: the run that got the place in the same commit. */
 export type ReleaseResult =
   /** `freed`: by this very decision; a command that is asked again reads what it did then. */
   | { readonly kind: 'released'; readonly freed: boolean; promoted: readonly RunKey[] }
@@ -139,6 +144,7 @@ export interface FinishCommand extends Base {
   readonly state: FinalState
   outcome: FinishResult | undefined
 }
+/** What became of ending a run; `successor`: the run that got its place in the same commit. */
 export type FinishResult =
   /** `freed`: the token of the slot of it that this very decision ended, or 0. */
   | { readonly kind: 'finished'; readonly freed: number; successor: RunKey | undefined }
@@ -201,6 +207,7 @@ export interface WatchCommand extends Base {
   outcome: { readonly kind: 'watched' } | undefined
 }
 
+/** Everything that a domain can be asked for. */
 export type Command =
   | AcquireCommand
   | ClaimCommand

@@ -96,12 +96,14 @@ export interface Sweep {
 /** A hint that something changed. State is always read again, so a hint may come twice, late, or out of order, but none may be missing without a `resync`. */
 export type WatchEvent = { readonly kind: 'event'; readonly event: StoreEvent } | { readonly kind: 'resync' }
 
+/** What a watcher wants to hear, and until when. */
 export interface WatchOptions {
   /** Asked at every event, so that a Manager may change its holder: events of these holders and repositories are wanted. */
   readonly wants: (event: StoreEvent) => boolean
   readonly signal: AbortSignal
 }
 
+/** How the store is, as its driver sees it. */
 export interface Health {
   readonly ok: boolean
   /** For people: the store's version, what is wrong. Never a secret. */

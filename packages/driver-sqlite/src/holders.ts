@@ -3,6 +3,7 @@ import type { Store } from './store.ts'
 
 /** Each of these runs in a write transaction of its own. */
 
+/** Makes a new live holder. */
 export function openHolder(store: Store, holder: HolderId, ttlMs: number): HolderTerm {
   store.mustBeInPlace()
   const now = store.now()
