@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { Batcher, type BatcherHost, backOffMs, decideNow, toSlotkeeperError } from './batcher.ts'
+import { Batcher, type BatcherHost, backOffMs, toSlotkeeperError } from './batcher.ts'
 import type { Clock } from './clock.ts'
 import type { WatchCommand } from './commands.ts'
+import { DirectCalls } from './direct-calls.ts'
 import type { DomainBatch, Driver } from './driver.ts'
 import { isSlotkeeperError, StoreError } from './errors.ts'
 import type { RepositoryKey } from './keys.ts'
@@ -164,26 +165,33 @@ describe('a synchronous driver', () => {
       asked.push(batch.commands.map(({ ticket }) => ticket))
       batch.decision = { decided: 1, more: true, granted: [] }
     })
-    decideNow(host, 'a/1', [command('t1'), command('t2')])
+    new DirectCalls(host).decideAll('a/1', [command('t1'), command('t2')])
     expect(asked).toEqual([['t1', 't2'], ['t2']])
+  })
+
+  test('may be asked again by those who are told of a commit', () => {
+    const asked: string[] = []
+    const host: BatcherHost = {
+      ...syncHost((batch) => {
+        asked.push(...batch.commands.map(({ ticket }) => ticket))
+        batch.decision = { decided: batch.commands.length, more: false, granted: [] }
+      }),
+      committed: () => {
+        if (asked.length === 1) calls.decideOne(command('t2'))
+      },
+    }
+    const calls = new DirectCalls(host)
+    calls.decideOne(command('t1'))
+    calls.decideOne(command('t3'))
+    expect(asked).toEqual(['t1', 't2', 't3'])
   })
 
   test('throws what its domain failed with, and is called out when it did not decide', () => {
     const failure = new StoreError('SLOTKEEPER_STORE_UNAVAILABLE', 'away')
-    expect(() =>
-      decideNow(
-        syncHost((batch) => (batch.error = failure)),
-        'a/1',
-        [],
-      ),
-    ).toThrow(failure)
-    expect(() =>
-      decideNow(
-        syncHost(() => {}),
-        'a/1',
-        [],
-      ),
-    ).toThrow(/did not decide at once/)
+    expect(() => new DirectCalls(syncHost((batch) => (batch.error = failure))).decideAll('a/1', [])).toThrow(
+      failure,
+    )
+    expect(() => new DirectCalls(syncHost(() => {})).decideAll('a/1', [])).toThrow(/did not decide at once/)
   })
 })
 

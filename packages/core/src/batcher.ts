@@ -13,7 +13,6 @@ import type { HolderId } from './keys.ts'
 import type { StoreEvent } from './rows.ts'
 import type { Decide, Decision } from './section.ts'
 
-const nothing = () => {}
 const NO_EVENTS: readonly StoreEvent[] = Object.freeze([])
 
 interface Entry {
@@ -174,27 +173,6 @@ export class Batcher {
     this.#host.committed(batch)
     if (more) this.nudge(batch.domain)
   }
-}
-
-/** Asks the domain of a synchronous driver; no batch, no promise. */
-export function decideNow(host: BatcherHost, domain: string, commands: readonly Command[]): void {
-  const by = host.holder()
-  const batch: DomainBatch = {
-    domain,
-    by,
-    commands,
-    decision: undefined,
-    error: undefined,
-    events: NO_EVENTS,
-    done: nothing,
-  }
-  void host.driver.transact([batch], host.decide)
-  if (batch.error !== undefined) throw batch.error
-  if (batch.decision === undefined)
-    throw new InternalError(`Driver ${host.driver.name} calls itself synchronous and did not decide at once.`)
-  host.committed(batch)
-  const { decided } = batch.decision
-  if (decided < commands.length) decideNow(host, domain, commands.slice(decided))
 }
 
 /** A failure with a code, whatever was thrown. */

@@ -9,6 +9,7 @@ import { LocalSlot } from './local-slot.ts'
 import type { ManagerOptions } from './manager-options.ts'
 import type { ClaimOutcome, ReleaseOutcome, RequeueOutcome } from './outcomes.ts'
 import type { FinalState, RunRow } from './rows.ts'
+import { RunIndex } from './run-index.ts'
 import { StoreCalls } from './store-calls.ts'
 import { WaitRoom } from './wait-room.ts'
 import { WatchHub } from './watch-hub.ts'
@@ -25,8 +26,8 @@ export class Engine extends StoreCalls implements KeeperHost {
   readonly keeper: HolderKeeper
   readonly waitRoom: WaitRoom
   readonly hub: WatchHub
-  /** Slots in hand, by the ticket that they were granted to. */
-  readonly slots = new Map<string, LocalSlot>()
+  /** Slots in hand. */
+  readonly slots = new RunIndex<LocalSlot>()
   #sweeping = false
   #onEmpty: (() => void) | undefined
 
@@ -48,18 +49,27 @@ export class Engine extends StoreCalls implements KeeperHost {
 
   /** Told of every commit of this Manager: its promotions resolve waiters here without asking the store. */
   committed(batch: DomainBatch): void {
-    const { decision } = batch
+    const { domain, decision, events } = batch
     if (decision === undefined) return
-    for (const row of decision.granted) this.waitRoom.granted(row)
-    if (batch.events.length > 0) for (const event of batch.events) this.hub.tell(event)
-    const { domain } = batch
+    // Most commits bring neither.
+    if (decision.granted.length > 0) for (const row of decision.granted) this.waitRoom.granted(row)
+    if (events.length > 0) for (const event of events) this.hub.tell(event)
     if (this.synchronous && decision.more) setImmediate(() => this.nudge(domain))
   }
 
   /** The slot of a granted row: the one in hand, or a new one. */
   slotOf(row: RunRow): LocalSlot {
-    const known = this.slots.get(row.grantedTo ?? row.ticket)
-    if (known !== undefined && known.token === row.token) return known
+    const known = this.#inHand(row)
+    if (known !== undefined) return known
+    return this.#newSlot(row)
+  }
+
+  #inHand(row: RunRow): LocalSlot | undefined {
+    const known = this.slots.ofTicket(row.repository, row.run, row.grantedTo ?? row.ticket)
+    return known?.token === row.token ? known : undefined
+  }
+
+  #newSlot(row: RunRow): LocalSlot {
     const slot = new LocalSlot(this, row)
     if (slot.phase === 'running') this.keep(slot)
     return slot
@@ -67,7 +77,7 @@ export class Engine extends StoreCalls implements KeeperHost {
 
   /** A slot is in hand. */
   keep(slot: LocalSlot): void {
-    this.slots.set(slot.ticket, slot)
+    this.slots.add(slot)
     if (this.tells) this.metrics.gauge('slotkeeper_slots_held', this.slots.size, {})
   }
 
@@ -85,7 +95,8 @@ export class Engine extends StoreCalls implements KeeperHost {
       this.metrics.observe('slotkeeper_wait_seconds', waitedMs / 1000, this.labels)
       this.logger.info({ event: 'acquired', repository, run, holder, again, waitedMs }, 'acquired a slot')
     }
-    return this.slotOf(row)
+    // In one process nobody else can have been told of a new grant.
+    return this.synchronous && !again ? this.#newSlot(row) : this.slotOf(row)
   }
 
   /** Loses every slot of the holder when its deadline has passed. */
@@ -118,9 +129,9 @@ export class Engine extends StoreCalls implements KeeperHost {
       options,
     )
     if (outcome.kind === 'running') {
-      const known = this.slots.get(outcome.row.grantedTo ?? outcome.row.ticket)
+      const known = this.#inHand(outcome.row)
       // Another call of this Manager claimed it: the run must not be started twice.
-      if (known !== undefined && known !== slot && known.token === slot.token)
+      if (known !== undefined && known !== slot)
         return { kind: 'held-elsewhere', holder: known.holder, since: known.acquiredAt }
       slot.claimed(outcome.row)
       this.keep(slot)
@@ -163,14 +174,30 @@ export class Engine extends StoreCalls implements KeeperHost {
     slot: LocalSlot,
     options?: CallOptions & { readonly state?: FinalState },
   ): Promise<ReleaseOutcome> {
+    return this.#endSlot(slot, options)
+  }
+
+  #endSlot(
+    slot: LocalSlot,
+    options: (CallOptions & { readonly state?: FinalState }) | undefined,
+  ): ReleaseOutcome | Promise<ReleaseOutcome> {
     slot.end('released')
     // It stays in hand until the store has heard, so that it may be released again, and closing waits for it.
     const answer = this.release(slot.repository, slot, options)
-    const outcome = answer instanceof Promise ? await answer : answer
+    if (!(answer instanceof Promise)) {
+      this.#ended(slot)
+      return answer
+    }
+    return answer.then((outcome) => {
+      this.#ended(slot)
+      return outcome
+    })
+  }
+
+  #ended(slot: LocalSlot): void {
     slot.settled()
     this.forget(slot)
     if (this.tells) this.metrics.observe('slotkeeper_held_seconds', slot.heldMs / 1000, this.labels)
-    return outcome
   }
 
   release(
@@ -210,33 +237,42 @@ export class Engine extends StoreCalls implements KeeperHost {
    * Ends a slot for a caller who has nobody to give an error to: when the store cannot be told in time, goes on telling it in the
    * background, until it hears, or the holder is lost, which ends the slot as well.
    */
-  async giveUpSlot(slot: LocalSlot, state: FinalState): Promise<void> {
+  giveUpSlot(slot: LocalSlot, state: FinalState): void | Promise<void> {
     try {
-      await this.releaseSlot(slot, { state })
+      const answer = this.#endSlot(slot, { state })
+      if (answer instanceof Promise)
+        return answer.then(
+          () => {},
+          (error) => this.#releaseLater(slot, state, error),
+        )
     } catch (error) {
-      this.logger.error(
-        { event: 'release-failed', repository: slot.repository, run: slot.run, error },
-        'a slot could not be released; trying on in the background',
-      )
-      slot.end('released')
-      this.forget(slot)
-      const { holder } = slot
-      this.persist(
-        `release of ${slot.run}`,
-        () => this.keeper.holder === holder,
-        () =>
-          this.performLater({
-            kind: 'release',
-            repository: slot.repository,
-            run: slot.run,
-            token: slot.token,
-            ticket: this.ticket(),
-            state,
-            force: undefined,
-            outcome: undefined,
-          }),
-      )
+      this.#releaseLater(slot, state, error)
     }
+  }
+
+  #releaseLater(slot: LocalSlot, state: FinalState, error: unknown): void {
+    this.logger.error(
+      { event: 'release-failed', repository: slot.repository, run: slot.run, error },
+      'a slot could not be released; trying on in the background',
+    )
+    slot.end('released')
+    this.forget(slot)
+    const { holder } = slot
+    this.persist(
+      `release of ${slot.run}`,
+      () => this.keeper.holder === holder,
+      () =>
+        this.performLater({
+          kind: 'release',
+          repository: slot.repository,
+          run: slot.run,
+          token: slot.token,
+          ticket: this.ticket(),
+          state,
+          force: undefined,
+          outcome: undefined,
+        }),
+    )
   }
 
   /** Takes back what a ticket may have led to, now or as soon as the store hears. */
@@ -257,7 +293,7 @@ export class Engine extends StoreCalls implements KeeperHost {
     this.persist(`withdrawal of ${run}`, isUnknown, async () => {
       const outcome = await this.performLater(command)
       // It may have been handed out while this was under way.
-      if (outcome.kind === 'withdrawn') this.slots.get(of)?.lose('removed')
+      if (outcome.kind === 'withdrawn') this.slots.ofTicket(repository, run, of)?.lose('removed')
     })
   }
 
@@ -270,7 +306,7 @@ export class Engine extends StoreCalls implements KeeperHost {
   }
 
   lost(holder: HolderId, reason: 'deadline' | 'holder-lost'): void {
-    for (const slot of [...this.slots.values()]) if (slot.holder === holder) slot.lose(reason)
+    for (const slot of this.slots.all()) if (slot.holder === holder) slot.lose(reason)
     if (this.refusing) return
     this.waitRoom.holderLost(holder)
     // Who only watches needs a living holder as well: its heartbeats are what sweeps for others.
@@ -332,7 +368,7 @@ export class Engine extends StoreCalls implements KeeperHost {
 
   /** A slot is not in hand any more. */
   forget(slot: LocalSlot): void {
-    if (this.slots.get(slot.ticket) === slot) this.slots.delete(slot.ticket)
+    this.slots.remove(slot)
     if (this.tells) this.metrics.gauge('slotkeeper_slots_held', this.slots.size, {})
     if (this.slots.size === 0) this.#onEmpty?.()
   }
@@ -343,7 +379,7 @@ export class Engine extends StoreCalls implements KeeperHost {
     this.waitRoom.close()
     if (waitForSlotsMs > 0 && this.slots.size > 0) await this.#slotsReleased(waitForSlotsMs)
     await this.settleBackground()
-    const held = [...this.slots.values()]
+    const held = this.slots.all()
     for (const slot of held) slot.lose('closed')
     try {
       if (held.every((slot) => slot.durable))

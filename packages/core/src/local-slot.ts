@@ -6,6 +6,7 @@ import { type LossReason, SlotkeeperError, SlotLostError } from './errors.ts'
 import { type HolderId, type LeaseId, leaseOf, type RepositoryKey, type RunKey } from './keys.ts'
 import type { ClaimOutcome, ReleaseOutcome, RequeueOutcome } from './outcomes.ts'
 import type { FinalState, RunRow } from './rows.ts'
+import type { Indexed } from './run-index.ts'
 import type { Slot } from './slot.ts'
 import { toDate } from './slot-info.ts'
 
@@ -25,15 +26,15 @@ const LOSSES: Record<LossReason, string> = {
 const HOLD_MARGIN_MS = 1000
 
 /** What a granted row is to the caller. */
-export class LocalSlot implements Slot {
+export class LocalSlot implements Slot, Indexed {
   readonly repository: RepositoryKey
   readonly run: RunKey
   readonly runUid: string | undefined
   readonly durable: boolean
   readonly meta: Readonly<Record<string, string>> | undefined
   readonly token: number
-  /** The key under which the engine keeps it. */
   ticket: string
+  indexedAt = -1
   phase: 'reserved' | 'running' | 'orphaned'
   holder: HolderId | undefined
   readonly #engine: Engine

@@ -7,6 +7,7 @@ import { Engine } from './engine.ts'
 import { CallTimeoutError, InvalidArgumentError, SlotRefusedError } from './errors.ts'
 import { type Explanation, explainRun } from './explain.ts'
 import { checkKey, type HolderId, type RepositoryKey, type RunKey, tokenOf } from './keys.ts'
+import type { LocalSlot } from './local-slot.ts'
 import type { ManagerOptions } from './manager-options.ts'
 import type { AcquireOutcome, ReleaseOutcome } from './outcomes.ts'
 import { QueueManager } from './queue-manager.ts'
@@ -102,8 +103,12 @@ export class Manager implements AsyncDisposable {
    * @throws WaitTimeoutError after `timeoutMs`; the signal's reason; SlotRefusedError when the wait cannot end with a slot;
    * AlreadyHeldError when this Manager holds the run's slot; SupersededError when a newer wait for the run took over; ManagerClosedError
    */
-  async waitForSlot(request: SlotRequest): Promise<Slot> {
-    return this.#engine.waitRoom.wait(acquireCommand(this.#engine, request, 'wait'), request)
+  waitForSlot(request: SlotRequest): Promise<Slot> {
+    try {
+      return Promise.resolve(this.#wait(request))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**
@@ -112,15 +117,21 @@ export class Manager implements AsyncDisposable {
    * @throws what `waitForSlot` throws, and what the work throws
    */
   async withSlot<T>(request: SlotRequest, work: (slot: Slot) => Promise<T>): Promise<T> {
-    const slot = await this.#engine.waitRoom.wait(acquireCommand(this.#engine, request, 'wait'), request)
+    const answer = this.#wait(request)
+    const slot = answer instanceof Promise ? await answer : answer
     let state: FinalState = 'failed'
     try {
       const result = await work(slot)
       state = 'completed'
       return result
     } finally {
-      await this.#engine.giveUpSlot(slot, state)
+      const given = this.#engine.giveUpSlot(slot, state)
+      if (given !== undefined) await given
     }
+  }
+
+  #wait(request: SlotRequest): LocalSlot | Promise<LocalSlot> {
+    return this.#engine.waitRoom.wait(acquireCommand(this.#engine, request, 'wait'), request)
   }
 
   /** Ends the slot that the lease names. A second time, a wrong or an old lease frees nothing and says so. Default state: `completed`. */
@@ -134,9 +145,8 @@ export class Manager implements AsyncDisposable {
       throw new InvalidArgumentError(
         `state is ${String(state)}: a slot ends as completed, failed, cancelled or expired.`,
       )
-    for (const mine of this.#engine.slots.values())
-      if (mine.token === token && mine.run === run && mine.repository === repository)
-        return this.#engine.releaseSlot(mine, options)
+    const mine = this.#engine.slots.of(repository, run).find((held) => held.token === token)
+    if (mine !== undefined) return this.#engine.releaseSlot(mine, options)
     return this.#engine.release(repository, { run, token }, options)
   }
 
@@ -335,7 +345,7 @@ export class Manager implements AsyncDisposable {
       holder: keeper.holder,
       holderRemainingMs: Math.max(0, Math.round(keeper.remainingMs())),
       closed: isClosed,
-      slots: [...slots.values()].map((slot) => slot.toJSON() as SlotInfo),
+      slots: slots.all().map((slot) => slot.toJSON() as SlotInfo),
       waiting: waitRoom.runs,
     }
   }

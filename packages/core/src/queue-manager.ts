@@ -81,20 +81,17 @@ export class QueueManager {
         `state is ${String(state)}: a run ends as completed, failed, cancelled or expired.`,
       )
     const engine = this.#engine
-    for (const slot of [...engine.slots.values()])
-      if (slot.run === finished && slot.repository === key) {
-        slot.end('released')
-        engine.forget(slot)
-      }
+    for (const slot of engine.slots.of(key, finished)) {
+      slot.end('released')
+      engine.forget(slot)
+    }
     const outcome = await engine.perform(
       { kind: 'finish', repository: key, run: finished, state, ticket: engine.ticket(), outcome: undefined },
       options,
     )
     // A slot of it may have been granted to this Manager while the call was under way.
     if (outcome.kind === 'finished' && outcome.freed > 0)
-      for (const slot of [...engine.slots.values()])
-        if (slot.run === finished && slot.repository === key && slot.token <= outcome.freed)
-          slot.lose('removed')
+      for (const slot of engine.slots.of(key, finished)) if (slot.token <= outcome.freed) slot.lose('removed')
     if (outcome.kind !== 'finished' || outcome.successor === undefined) return undefined
     const row = await engine.readRun(key, outcome.successor, options)
     return row?.phase === 'reserved' ? engine.slotOf(row) : undefined

@@ -143,7 +143,7 @@ export class RecordedSection implements Section {
     this.#edge = last === undefined ? undefined : { priority: last.priority, sequence: last.sequence }
   }
 
-  get repositories(): Iterable<RepositoryRow> {
+  get repositories(): readonly RepositoryRow[] {
     return [...this.#repositories.values()]
   }
 

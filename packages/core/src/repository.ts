@@ -24,7 +24,7 @@ export interface Repository {
 export type RepositoryRef = Repository | RepositoryKey
 
 /**
- * Makes a Repository without Kubernetes.
+ * Makes a Repository without Kubernetes. It is frozen: another limit is another Repository.
  * @example
  * const repo = repository('acme/api', { concurrencyLimit: 2 })
  * @throws InvalidArgumentError for a key that is not `namespace/name`, or a limit that is not a whole number from 0
@@ -32,7 +32,8 @@ export type RepositoryRef = Repository | RepositoryKey
 export function repository(key: RepositoryKey, spec: Repository['spec'] = {}): Repository {
   checkKey(key, 'repository')
   const slash = key.indexOf('/')
-  const made = { metadata: { namespace: key.slice(0, slash), name: key.slice(slash + 1) }, spec }
+  const metadata = Object.freeze({ namespace: key.slice(0, slash), name: key.slice(slash + 1) })
+  const made = Object.freeze({ metadata, spec: Object.freeze({ ...spec }) })
   describeRepository(made)
   return made
 }
@@ -46,6 +47,8 @@ export interface DescribedRepository {
 interface Remembered extends DescribedRepository {
   readonly namespace: string
   readonly name: string
+  /** It cannot change any more. */
+  readonly frozen: boolean
 }
 
 const described = new WeakMap<Repository, Remembered>()
@@ -56,7 +59,7 @@ const described = new WeakMap<Repository, Remembered>()
  */
 export function describeRepository(from: Repository): DescribedRepository {
   const known = typeof from === 'object' && from !== null ? described.get(from) : undefined
-  if (known !== undefined && unchanged(known, from)) return known
+  if (known !== undefined && (known.frozen || unchanged(known, from))) return known
   const metadata = from?.metadata
   const spec = from?.spec
   if (typeof metadata !== 'object' || metadata === null || typeof spec !== 'object' || spec === null)
@@ -80,7 +83,8 @@ export function describeRepository(from: Repository): DescribedRepository {
       `repository metadata.generation is ${String(generation)}: it must be a whole number from 0.`,
     )
   const proposal: LimitProposal = { limit: checkLimit(spec.concurrencyLimit), uid, generation }
-  const made: Remembered = { key, proposal, namespace, name }
+  const frozen = Object.isFrozen(from) && Object.isFrozen(metadata) && Object.isFrozen(spec)
+  const made: Remembered = { key, proposal, namespace, name, frozen }
   described.set(from, made)
   return made
 }

@@ -31,7 +31,7 @@ export interface Section {
   readonly guard: Readonly<Guard>
 
   /** The repositories of this domain that have a row. */
-  readonly repositories: Iterable<RepositoryRow>
+  readonly repositories: readonly RepositoryRow[]
   repository(key: RepositoryKey): RepositoryRow | undefined
   /** A run that a command names, or that a method below gave out. */
   run(repository: RepositoryKey, run: RunKey): RunRow | undefined

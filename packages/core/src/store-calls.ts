@@ -1,9 +1,10 @@
 import { setMaxListeners } from 'node:events'
-import { Batcher, type BatcherHost, backOffMs, decideNow } from './batcher.ts'
+import { Batcher, type BatcherHost, backOffMs } from './batcher.ts'
 import { type CallOptions, checkCallOptions, pause, within } from './call-options.ts'
 import type { Clock } from './clock.ts'
 import type { Command } from './commands.ts'
 import { createDecide } from './decide/decide.ts'
+import { DirectCalls } from './direct-calls.ts'
 import type { DomainBatch, Driver } from './driver.ts'
 import { CallTimeoutError, isSlotkeeperError, ManagerClosedError, type SlotkeeperError } from './errors.ts'
 import type { HolderKeeper } from './holder-keeper.ts'
@@ -51,6 +52,7 @@ export abstract class StoreCalls implements BatcherHost {
   protected refusing = false
   protected readonly ending = new AbortController()
   readonly #batcher: Batcher
+  readonly #direct: DirectCalls
   readonly #background = new Set<Promise<void>>()
   #opened = false
   #opening: Promise<void> | undefined
@@ -70,6 +72,7 @@ export abstract class StoreCalls implements BatcherHost {
     this.decide = createDecide({ recordTtlMs })
     this.ticket = ticketSource(randomId(random))
     this.#batcher = new Batcher(this)
+    this.#direct = new DirectCalls(this)
     // Every call under way listens to it.
     setMaxListeners(0, this.ending.signal)
   }
@@ -143,7 +146,7 @@ export abstract class StoreCalls implements BatcherHost {
     void this.open()
     const holder = this.keeper.ensure() as HolderId
     for (const command of commands) if ('holder' in command) command.holder = holder
-    decideNow(this, commands[0]?.repository ?? '', commands)
+    if (commands[0] !== undefined) this.#direct.decideAll(commands[0].repository, commands)
     return commands.map((command) => command.outcome as OutcomeOf<C>)
   }
 
@@ -154,14 +157,12 @@ export abstract class StoreCalls implements BatcherHost {
 
   /** The same, for synchronous drivers. */
   protected performNow<C extends Command>(command: C): OutcomeOf<C> {
-    void this.open()
+    if (!this.#opened) void this.open()
     for (let attempt = 0; ; attempt++) {
-      if ('holder' in command) {
+      // Nothing can be late within one process, so `validUntil` stays 0.
+      if (command.kind === 'acquire' || command.kind === 'claim' || command.kind === 'adopt')
         command.holder = this.keeper.ensure() as HolderId
-        // Nothing can be late within one process.
-        command.validUntil = 0
-      }
-      decideNow(this, command.repository, [command])
+      this.#direct.decideOne(command)
       const outcome = command.outcome as OutcomeOf<C>
       if (outcome.kind !== 'holder-dead' || attempt > 0) return outcome
       this.keeper.giveUp('holder-lost')
@@ -284,7 +285,7 @@ export abstract class StoreCalls implements BatcherHost {
   nudge(domain: string): void {
     if (this.closing.aborted) return
     if (!this.synchronous) this.#batcher.nudge(domain)
-    else decideNow(this, domain, [])
+    else this.#direct.decideAll(domain, [])
   }
 
   /** Tries again in the background while it is wanted and the Manager is open, saying so each time. */

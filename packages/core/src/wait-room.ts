@@ -14,79 +14,16 @@ import {
   SupersededError,
   WaitTimeoutError,
 } from './errors.ts'
-import type { HolderId } from './keys.ts'
+import type { HolderId, RepositoryKey, RunKey } from './keys.ts'
 import type { LocalSlot } from './local-slot.ts'
 import type { RunRow } from './rows.ts'
-
-/** One caller that waits for a slot. */
-export class Waiter {
-  readonly command: AcquireCommand
-  readonly promise: Promise<LocalSlot>
-  readonly since: number
-  /** Tickets of older waits for the same durable run, which left their places to this one. */
-  readonly inherited: string[] = []
-  /** Set while it asks the store; then nobody else needs to look for it. */
-  asking = false
-  /** The store told something while it asked: its answer may be older than the news. */
-  hinted = false
-  #resolve!: (slot: LocalSlot) => void
-  #reject!: (error: unknown) => void
-  #undo: Cancel[] = []
-  #settled = false
-  #gone: AbortController | undefined
-
-  constructor(command: AcquireCommand, since: number) {
-    this.command = command
-    this.since = since
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-  }
-
-  get isSettled(): boolean {
-    return this.#settled
-  }
-
-  /** Aborts when it is settled: what it asks is not wanted any more. */
-  get gone(): AbortSignal {
-    if (this.#gone === undefined) {
-      this.#gone = new AbortController()
-      if (this.#settled) this.#gone.abort()
-    }
-    return this.#gone.signal
-  }
-
-  /** To be undone when it is settled. */
-  also(undo: Cancel): void {
-    if (this.#settled) undo()
-    else this.#undo.push(undo)
-  }
-
-  resolve(slot: LocalSlot): void {
-    if (this.#finish()) this.#resolve(slot)
-  }
-
-  reject(error: unknown): boolean {
-    const first = this.#finish()
-    if (first) this.#reject(error)
-    return first
-  }
-
-  #finish(): boolean {
-    if (this.#settled) return false
-    this.#settled = true
-    for (const undo of this.#undo) undo()
-    this.#undo = []
-    this.#gone?.abort()
-    return true
-  }
-}
+import { RunIndex } from './run-index.ts'
+import { Waiter } from './waiter.ts'
 
 /** Those who wait for slots, and what wakes them: a commit of this Manager, a hint of the store, or a look of their own now and then. */
 export class WaitRoom {
   readonly #engine: Engine
-  readonly #waiters = new Map<string, Waiter>()
+  readonly #waiters = new RunIndex<Waiter>()
   #stayAlive: Cancel | undefined
   #cancelBackstop: Cancel | undefined
 
@@ -100,28 +37,28 @@ export class WaitRoom {
 
   /** Those that wait in the store, as far as is known here. */
   idle(): readonly Waiter[] {
-    return [...this.#waiters.values()].filter((waiter) => !waiter.asking)
+    return this.#waiters.all().filter((waiter) => !waiter.asking)
   }
 
   /** News came: those that ask right now look again once they have their answers. */
   hint(): void {
-    for (const waiter of this.#waiters.values()) if (waiter.asking) waiter.hinted = true
+    for (const waiter of this.#waiters.all()) if (waiter.asking) waiter.hinted = true
   }
 
   /** The runs that are waited for. */
   get runs(): readonly RunRef[] {
-    return [...this.#waiters.values()].map(({ command: { repository, run } }) => ({ repository, run }))
+    return this.#waiters.all().map(({ repository, run }) => ({ repository, run }))
   }
 
-  has(ticket: string): boolean {
-    return this.#waiters.has(ticket)
+  has(repository: RepositoryKey, run: RunKey, ticket: string): boolean {
+    return this.#waiters.ofTicket(repository, run, ticket) !== undefined
   }
 
-  /** Queues until granted. */
-  async wait(
+  /** Queues until granted; answers at once where a synchronous store grants at once. */
+  wait(
     command: AcquireCommand,
     options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
-  ): Promise<LocalSlot> {
+  ): LocalSlot | Promise<LocalSlot> {
     const engine = this.#engine
     if (engine.synchronous) {
       const result = engine.perform(command, options) as AcquireResult
@@ -139,7 +76,8 @@ export class WaitRoom {
 
   /** An entry got its slot in a commit of this Manager. */
   granted(row: RunRow): void {
-    const waiter = this.#waiters.get(row.ticket)
+    if (this.#waiters.size === 0) return
+    const waiter = this.#waiters.ofTicket(row.repository, row.run, row.ticket)
     if (waiter !== undefined) this.#examine(waiter, row)
   }
 
@@ -154,14 +92,14 @@ export class WaitRoom {
 
   /** The holder that entries hung on is gone: they are asked for again, by the same tickets, so that they keep their places. */
   holderLost(holder: HolderId): void {
-    for (const waiter of this.#waiters.values())
+    for (const waiter of this.#waiters.all())
       if (!waiter.command.durable && !waiter.asking && waiter.command.holder === holder)
         void this.#ask(waiter, true)
   }
 
   /** Ends all waits; the entries are withdrawn. */
   close(): void {
-    for (const waiter of [...this.#waiters.values()])
+    for (const waiter of this.#waiters.all())
       this.#leave(waiter, new ManagerClosedError('The Manager was closed while a slot was waited for.'))
   }
 
@@ -169,13 +107,9 @@ export class WaitRoom {
     command: AcquireCommand,
     options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
   ): Waiter {
-    const { clock, hub, driver } = this.#engine
-    const waiter = new Waiter(command, clock.monotonic())
-    this.#waiters.set(command.ticket, waiter)
-    waiter.also(() => {
-      this.#waiters.delete(command.ticket)
-      if (this.#engine.tells) this.#engine.metrics.gauge('slotkeeper_waiters', this.#waiters.size, {})
-    })
+    const { clock, hub, tells } = this.#engine
+    const waiter = new Waiter(command, tells ? clock.monotonic() : 0, this.#left)
+    this.#waiters.add(waiter)
     const { signal, timeoutMs } = options
     if (signal !== undefined) {
       const abort = () => this.#leave(waiter, signal.reason)
@@ -191,19 +125,32 @@ export class WaitRoom {
       )
     // A reservation belongs to nobody, so its news comes only to those who watch.
     if (command.durable) waiter.also(hub.watchDomain(command.repository))
-    hub.start()
-    this.#stayAlive ??= clock.keepAlive()
-    waiter.also(() => {
-      if (this.#waiters.size > 0) return
-      this.#stayAlive?.()
-      this.#stayAlive = undefined
-      this.#cancelBackstop?.()
-      this.#cancelBackstop = undefined
-    })
-    if (this.#cancelBackstop === undefined && driver.manifest.backstopMs !== Number.POSITIVE_INFINITY)
-      this.#armBackstop()
-    if (this.#engine.tells) this.#engine.metrics.gauge('slotkeeper_waiters', this.#waiters.size, {})
+    if (this.#stayAlive === undefined) this.#beginToWait()
+    this.#tellSize()
     return waiter
+  }
+
+  /** The first one waits: the store is listened to, the process stays alive, and now and then somebody looks. */
+  #beginToWait(): void {
+    const { clock, hub, driver } = this.#engine
+    hub.start()
+    this.#stayAlive = clock.keepAlive()
+    if (driver.manifest.backstopMs !== Number.POSITIVE_INFINITY) this.#armBackstop()
+  }
+
+  readonly #left = (waiter: Waiter): void => {
+    this.#waiters.remove(waiter)
+    this.#tellSize()
+    if (this.#waiters.size > 0) return
+    this.#stayAlive?.()
+    this.#stayAlive = undefined
+    this.#cancelBackstop?.()
+    this.#cancelBackstop = undefined
+  }
+
+  #tellSize(): void {
+    const { tells, metrics } = this.#engine
+    if (tells) metrics.gauge('slotkeeper_waiters', this.#waiters.size, {})
   }
 
   #armBackstop(): void {
@@ -243,19 +190,19 @@ export class WaitRoom {
     const { command } = waiter
     switch (result.kind) {
       case 'granted':
-        this.#supersede(result.replaced)
+        this.#supersede(command, result.replaced)
         this.#supersedeOlder(waiter)
         return this.#grant(waiter, result.row)
       case 'waiting':
         // The holder that it was enqueued with may be another than the one that this waiter began with.
         if (!command.durable && result.row.holder !== undefined) command.holder = result.row.holder
-        this.#supersede(result.replaced)
+        this.#supersede(command, result.replaced)
         this.#supersedeOlder(waiter)
         if (waiter.hinted) this.#engine.hub.resyncWaiters()
         waiter.hinted = false
         return
       case 'superseded':
-        return this.#supersede(command.ticket)
+        return this.#supersede(command, command.ticket)
       case 'already-held':
         waiter.reject(new AlreadyHeldError(nameOf(command)))
         return
@@ -280,8 +227,9 @@ export class WaitRoom {
   }
 
   /** A newer wait for the same run took over the place of an older one. */
-  #supersede(ticket: string | undefined): void {
-    const older = ticket === undefined ? undefined : this.#waiters.get(ticket)
+  #supersede({ repository, run }: AcquireCommand, ticket: string | undefined): void {
+    if (ticket === undefined) return
+    const older = this.#waiters.ofTicket(repository, run, ticket)
     older?.reject(new SupersededError(nameOf(older.command)))
   }
 
@@ -289,14 +237,12 @@ export class WaitRoom {
   #supersedeOlder(waiter: Waiter): void {
     const { command } = waiter
     if (!command.durable) return
-    const same = [...this.#waiters.values()].filter(
-      ({ command: other }) => other.run === command.run && other.repository === command.repository,
-    )
-    const newest = same.reduce((a, b) => (a.command.ticket > b.command.ticket ? a : b), waiter)
+    const same = this.#waiters.of(command.repository, command.run)
+    const newest = same.reduce((a, b) => (a.ticket > b.ticket ? a : b), waiter)
     for (const older of same) {
       if (older === newest) continue
-      newest.inherited.push(older.command.ticket, ...older.inherited)
-      this.#supersede(older.command.ticket)
+      newest.inherit(older)
+      this.#supersede(command, older.ticket)
     }
   }
 
@@ -309,7 +255,7 @@ export class WaitRoom {
       return this.#grant(waiter, row)
     if (row !== undefined && row.phase === 'waiting') {
       if (command.durable || (mine && row.holder === this.#engine.holder())) return
-      if (!mine && row.holder === this.#engine.holder()) return this.#supersede(command.ticket)
+      if (!mine && row.holder === this.#engine.holder()) return this.#supersede(command, command.ticket)
     }
     if (row !== undefined && mine && row.phase === 'record' && row.ending === 'removed')
       return void waiter.reject(refused(command, 'removed'))
@@ -341,7 +287,8 @@ export class WaitRoom {
 
   #grant(waiter: Waiter, row: RunRow): void {
     if (waiter.isSettled) return
-    waiter.resolve(this.#engine.acquired(row, false, this.#engine.clock.monotonic() - waiter.since))
+    const { tells, clock } = this.#engine
+    waiter.resolve(this.#engine.acquired(row, false, tells ? clock.monotonic() - waiter.since : 0))
   }
 
   /** The caller is gone: whatever its ticket led to is taken back. */

@@ -181,7 +181,9 @@ export class WatchHub {
     const { event } = hint
     this.tell(event)
     const { slots, waitRoom } = this.#engine
-    if (event.ticket !== undefined && waitRoom.has(event.ticket)) this.#look({ waiters: true, slots: false })
+    const { repository, run, ticket } = event
+    if (run !== undefined && ticket !== undefined && waitRoom.has(repository, run, ticket))
+      this.#look({ waiters: true, slots: false })
     // A grant that nobody here waits for, as a late duplicate may bring about.
     else if (event.kind === 'granted' && event.holder === this.#engine.holder())
       this.#look({ waiters: false, slots: true })
@@ -230,18 +232,14 @@ export class WatchHub {
     const { holder } = keeper
     if (!slots || holder === undefined) return
     // Slots granted while the store is read are not in what it answers.
-    const before = [...engine.slots.values()]
+    const before = engine.slots.all()
     const { runs } = await engine.read('Looking at slots', undefined, (signal) =>
       driver.read({ kind: 'holder', holder }, signal),
     )
     if (keeper.holder !== holder) return
     const inStore = new Set(runs.map((row) => `${row.grantedTo ?? row.ticket} ${row.token}`))
     for (const slot of before)
-      if (
-        slot.holder === holder &&
-        engine.slots.get(slot.ticket) === slot &&
-        !inStore.has(`${slot.ticket} ${slot.token}`)
-      )
+      if (slot.holder === holder && engine.slots.has(slot) && !inStore.has(`${slot.ticket} ${slot.token}`))
         slot.lose('removed')
     // An answer that arrived with the same packet may not have reached its caller yet.
     await new Promise((resolve) => setImmediate(resolve))
@@ -257,8 +255,14 @@ export class WatchHub {
 
   #isKnown(row: RunRow): boolean {
     const { slots, waitRoom, asking } = this.#engine
-    const tickets = row.grantedTo === undefined ? [row.ticket] : [row.ticket, row.grantedTo]
-    return tickets.some((ticket) => slots.has(ticket) || waitRoom.has(ticket) || asking.has(ticket))
+    const { repository, run, ticket, grantedTo } = row
+    const tickets = grantedTo === undefined ? [ticket] : [ticket, grantedTo]
+    return tickets.some(
+      (of) =>
+        slots.ofTicket(repository, run, of) !== undefined ||
+        waitRoom.has(repository, run, of) ||
+        asking.has(of),
+    )
   }
 
   #renew(repository: RepositoryKey): void {

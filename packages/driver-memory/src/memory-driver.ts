@@ -78,19 +78,23 @@ class MemoryDriver implements Driver {
 
   transact(batch: readonly DomainBatch[], decide: Decide): void {
     this.#checkOpen()
-    for (const domain of batch) {
-      try {
-        const { section } = this.#store.shelf(domain.domain)
-        const now = this.#clock.monotonic()
-        section.begin(now, this.#wall(now), MANIFEST.budget, domain.by)
-        domain.decision = decide(section, domain.commands)
-        domain.events = section.events
-        if (section.events.length > 0) this.#store.tell(this, section.events)
-      } catch (cause) {
-        domain.error = isSlotkeeperError(cause)
-          ? cause
-          : new InternalError(`Deciding for ${domain.domain} failed.`, cause)
-      }
+    for (let at = 0; at < batch.length; at++) this.#transact(batch[at] as DomainBatch, decide)
+  }
+
+  #transact(batch: DomainBatch, decide: Decide): void {
+    const store = this.#store
+    try {
+      const { section } = store
+      const now = this.#clock.monotonic()
+      section.begin(store.shelf(batch.domain), now, this.#wall(now), MANIFEST.budget, batch.by)
+      batch.decision = decide(section, batch.commands)
+      const { events } = section
+      batch.events = events
+      if (events.length > 0) store.tell(this, events)
+    } catch (cause) {
+      batch.error = isSlotkeeperError(cause)
+        ? cause
+        : new InternalError(`Deciding for ${batch.domain} failed.`, cause)
     }
   }
 

@@ -50,7 +50,7 @@ export function readMemory(store: MemoryStore, query: Query, now: number, wall: 
       if (named === undefined) break
       if (!runs.some((row) => row.run === named.run)) runs.push(copyRun(named))
       if (named.phase === 'waiting') {
-        const before = shelf.queue.countBefore(named, PLACE_CAP)
+        const before = shelf.queue?.countBefore(named, PLACE_CAP) ?? 0
         place = before < PLACE_CAP ? before + 1 : { atLeast: PLACE_CAP + 1 }
       }
       break
@@ -73,7 +73,7 @@ export function readMemory(store: MemoryStore, query: Query, now: number, wall: 
 }
 
 function copyRun(row: Kept): RunRow {
-  const { heapIndex: _at, recordNumber: _number, ...copy } = row
+  const { heapIndex: _index, at: _at, ...copy } = row
   return copy
 }
 

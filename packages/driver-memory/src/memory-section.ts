@@ -12,7 +12,8 @@ import type {
   StoreEvent,
   StoreEventKind,
 } from '@slotkeeper/core/driver'
-import type { Kept, MemoryStore, Shelf } from './memory-store.ts'
+import { EntryQueue } from './entry-queue.ts'
+import { isDue, type Kept, type MemoryStore, newDue, type Shelf } from './memory-store.ts'
 
 /** How far a place is counted. */
 export const PLACE_CAP = 1000
@@ -24,7 +25,6 @@ const NO_EVENTS: readonly StoreEvent[] = Object.freeze([])
  * check of `decide` comes before its changes, so nothing is ever half done.
  */
 export class MemorySection implements Section {
-  readonly domain: string
   readonly overdueCut = false
   readonly headsCut = false
   readonly clockLagMs = 0
@@ -34,23 +34,26 @@ export class MemorySection implements Section {
   by: HolderId | undefined
   events: readonly StoreEvent[] = NO_EVENTS
   readonly #store: MemoryStore
-  readonly #shelf: Shelf
+  #shelf!: Shelf
   readonly #one: RepositoryRow[] = []
 
-  constructor(store: MemoryStore, shelf: Shelf) {
+  constructor(store: MemoryStore) {
     this.#store = store
-    this.#shelf = shelf
-    this.domain = shelf.domain
   }
 
   /** Prepares the section for one decision. */
-  begin(now: number, wall: number, budget: number, by: HolderId | undefined): void {
+  begin(shelf: Shelf, now: number, wall: number, budget: number, by: HolderId | undefined): void {
+    this.#shelf = shelf
     this.now = now
     this.wall = wall
     this.left = budget
     this.by = by
     this.events = NO_EVENTS
     this.#store.collectOverdue(now)
+  }
+
+  get domain(): string {
+    return this.#shelf.domain
   }
 
   get tokenFloor(): number {
@@ -70,7 +73,8 @@ export class MemorySection implements Section {
   }
 
   repository(key: RepositoryKey): RepositoryRow | undefined {
-    return key === this.domain ? this.#shelf.repository : undefined
+    const shelf = this.#shelf
+    return key === shelf.domain ? shelf.repository : undefined
   }
 
   run(_repository: RepositoryKey, run: RunKey): RunRow | undefined {
@@ -83,11 +87,12 @@ export class MemorySection implements Section {
 
   /** Cheap, so it may say `true` of rows that were settled in another way. */
   get overdueLeft(): boolean {
-    const { repository, runs, abandoned, due } = this.#shelf
+    const shelf = this.#shelf
+    const { repository, runs, abandoned } = shelf
     return (
       (repository?.status === 'removing' && runs.size > 0) ||
-      abandoned.length > 0 ||
-      (due.peek()?.at ?? Number.POSITIVE_INFINITY) <= this.now
+      abandoned !== undefined ||
+      isDue(shelf, this.now)
     )
   }
 
@@ -97,24 +102,27 @@ export class MemorySection implements Section {
       for (const row of shelf.runs.values()) return row
       return undefined
     }
-    while (shelf.abandoned.length > 0) {
-      const row = shelf.abandoned.pop() as Kept
-      if (row.holder !== undefined && shelf.runs.get(row.run) === row) return row
+    while (shelf.abandoned !== undefined) {
+      const row = shelf.abandoned.pop()
+      if (row === undefined) shelf.abandoned = undefined
+      else if (row.holder !== undefined && shelf.runs.get(row.run) === row) return row
     }
+    const { due } = shelf
+    if (due === undefined) return undefined
     for (;;) {
-      const first = shelf.due.peek()
+      const first = due.peek()
       if (first === undefined || first.at > this.now) return undefined
-      shelf.due.remove(first)
+      due.remove(first)
       if (first.row.dueAt === first.at && first.row.phase !== 'record') return first.row
     }
   }
 
   head(_repository: RepositoryKey): RunRow | undefined {
-    return this.#shelf.queue.peek()
+    return this.#shelf.queue?.peek()
   }
 
   place(row: RunRow): Place {
-    const before = this.#shelf.queue.countBefore(row as Kept, PLACE_CAP)
+    const before = this.#shelf.queue?.countBefore(row as Kept, PLACE_CAP) ?? 0
     return before < PLACE_CAP ? before + 1 : { atLeast: PLACE_CAP + 1 }
   }
 
@@ -124,23 +132,28 @@ export class MemorySection implements Section {
     this.left--
     if (was === undefined) {
       row.heapIndex = -1
-      row.recordNumber = 0
+      row.at = -1
       shelf.runs.set(row.run, row)
-    }
+    } else if (was === 'record' && row.phase !== 'record') row.at = -1
     const eligible = row.phase === 'waiting' && row.dueAt === undefined
-    if (eligible !== row.heapIndex >= 0) {
-      if (eligible) shelf.queue.push(row)
-      else shelf.queue.remove(row)
+    if (eligible !== isQueued(row, was)) {
+      if (eligible) {
+        shelf.queue ??= new EntryQueue()
+        shelf.queue.push(row)
+      } else shelf.queue?.remove(row)
     }
     if (row.phase === 'record') {
-      if (was !== 'record' || row.recordNumber === 0) this.#store.remember(row)
-    } else if (row.dueAt !== undefined) shelf.due.push({ at: row.dueAt, row, heapIndex: -1 })
+      if (was !== 'record') this.#store.remember(row)
+    } else if (row.dueAt !== undefined) {
+      shelf.due ??= newDue()
+      shelf.due.push({ at: row.dueAt, row, heapIndex: -1 })
+    }
   }
 
-  dropped(changed: RunRow, _was: Phase): void {
+  dropped(changed: RunRow, was: Phase): void {
     const row = changed as Kept
     this.left--
-    if (row.heapIndex >= 0) this.#shelf.queue.remove(row)
+    if (isQueued(row, was)) this.#shelf.queue?.remove(row)
     this.#shelf.runs.delete(row.run)
   }
 
@@ -154,9 +167,7 @@ export class MemorySection implements Section {
   }
 
   savedGuard(watchedUntil: number, backlog: boolean): void {
-    const { guard } = this.#shelf
-    guard.watchedUntil = watchedUntil
-    guard.backlog = backlog
+    this.#shelf.guard = { watchedUntil, backlog }
   }
 
   bury(holder: HolderId): void {
@@ -190,6 +201,10 @@ export class MemorySection implements Section {
     if (this.events.length === 0) this.events = [event]
     else (this.events as StoreEvent[]).push(event)
   }
+}
+
+function isQueued(row: Kept, was: Phase | undefined): boolean {
+  return was === 'waiting' && (row.at >= 0 || row.heapIndex >= 0)
 }
 
 /** A wall clock beyond this is wrong, and would use up the whole numbers that tokens are made of. */

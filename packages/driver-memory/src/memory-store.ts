@@ -3,7 +3,6 @@ import {
   type HolderId,
   isAlive,
   isSlot,
-  queueOrder,
   type RepositoryKey,
   type RepositoryRow,
   type RunKey,
@@ -11,13 +10,17 @@ import {
   type StoreEvent,
 } from '@slotkeeper/core/driver'
 import { BinaryHeap } from './binary-heap.ts'
+import type { EntryQueue } from './entry-queue.ts'
 import { MemorySection } from './memory-section.ts'
 
 /** A run's row, and where the store's own structures keep it. */
 export interface Kept extends RunRow {
   heapIndex: number
-  /** The number of this record in the ring of records; an older number is of an earlier end of the same run. */
-  recordNumber: number
+  /**
+   * Of an entry its place in the queue's line. Of a record its number in the ring of records; an older number is of an earlier end of the
+   * same run. Else -1.
+   */
+  at: number
 }
 
 /** A row that becomes due. One whose row has another `dueAt` by then is stale and passed over. */
@@ -32,15 +35,17 @@ export interface Shelf {
   readonly domain: string
   repository: RepositoryRow | undefined
   readonly runs: Map<RunKey, Kept>
-  /** Entries that are not parked. */
-  readonly queue: BinaryHeap<Kept>
-  readonly due: BinaryHeap<Due>
+  /** Entries that are not parked. What few domains have is made when the first of it comes, here and below. */
+  queue: EntryQueue<Kept> | undefined
+  due: BinaryHeap<Due> | undefined
   /** Rows of holders that died, not settled yet. */
-  abandoned: Kept[]
-  guard: Guard
+  abandoned: Kept[] | undefined
+  guard: Readonly<Guard>
   sweptUntil: number
-  readonly section: MemorySection
 }
+
+/** The guard of a domain that nobody watches. */
+const IDLE: Readonly<Guard> = Object.freeze({ watchedUntil: 0, backlog: false })
 
 interface Holder {
   readonly holder: HolderId
@@ -63,6 +68,8 @@ export class MemoryStore {
   readonly shelves = new Map<string, Shelf>()
   readonly holders = new Map<HolderId, Holder>()
   readonly listeners = new Set<Listener>()
+  /** One is enough, for one decision ends before the next begins. */
+  readonly section = new MemorySection(this)
   /** Tokens of removed repositories are never granted again. */
   tokenFloor = 0
   readonly #maxRecords: number
@@ -78,17 +85,16 @@ export class MemoryStore {
   shelf(domain: string): Shelf {
     let shelf = this.shelves.get(domain)
     if (shelf === undefined) {
-      const made: Omit<Shelf, 'section'> = {
+      shelf = {
         domain,
         repository: undefined,
         runs: new Map(),
-        queue: new BinaryHeap((a, b) => queueOrder(a, b) < 0),
-        due: new BinaryHeap((a, b) => a.at < b.at),
-        abandoned: [],
-        guard: { watchedUntil: 0, backlog: false },
+        queue: undefined,
+        due: undefined,
+        abandoned: undefined,
+        guard: IDLE,
         sweptUntil: 0,
       }
-      shelf = Object.assign(made, { section: new MemorySection(this, made as Shelf) })
       this.shelves.set(domain, shelf)
     }
     return shelf
@@ -100,15 +106,11 @@ export class MemoryStore {
 
   /** Remembers an ended run, and forgets the oldest when there are too many. */
   remember(row: Kept): void {
-    row.recordNumber = ++this.#ended
+    row.at = ++this.#ended
     const at = this.#ended % this.#maxRecords
     const oldest = this.#records[at]
     this.#records[at] = row
-    if (
-      oldest !== undefined &&
-      oldest.phase === 'record' &&
-      oldest.recordNumber === this.#ended - this.#maxRecords
-    )
+    if (oldest !== undefined && oldest.phase === 'record' && oldest.at === this.#ended - this.#maxRecords)
       this.forget(oldest)
   }
 
@@ -127,7 +129,7 @@ export class MemoryStore {
       const at = number % this.#maxRecords
       const row = this.#records[at]
       if (row === undefined) continue
-      const current = row.phase === 'record' && row.recordNumber === number
+      const current = row.phase === 'record' && row.at === number
       if (current && (row.dueAt ?? 0) > now) return
       this.#records[at] = undefined
       if (current) this.forget(row)
@@ -163,15 +165,17 @@ export class MemoryStore {
     holder.collected = true
     for (const shelf of this.shelves.values())
       for (const row of shelf.runs.values())
-        if (row.holder === holder.holder && (row.phase === 'waiting' || isSlot(row.phase)))
+        if (row.holder === holder.holder && (row.phase === 'waiting' || isSlot(row.phase))) {
+          shelf.abandoned ??= []
           shelf.abandoned.push(row)
+        }
   }
 
   /** Forgets dead holders once their rows are settled. */
   forgetHolders(): void {
     const named = new Set<HolderId>()
     for (const shelf of this.shelves.values())
-      for (const row of shelf.abandoned) if (row.holder !== undefined) named.add(row.holder)
+      for (const row of shelf.abandoned ?? []) if (row.holder !== undefined) named.add(row.holder)
     for (const holder of this.holders.values())
       if (holder.dead && holder.collected && !named.has(holder.holder)) this.holders.delete(holder.holder)
   }
@@ -179,12 +183,7 @@ export class MemoryStore {
   /** Whether a domain needs a decision although nobody asks. */
   needsDecision(shelf: Shelf, now: number): boolean {
     const { repository } = shelf
-    if (
-      shelf.guard.backlog ||
-      shelf.abandoned.length > 0 ||
-      (shelf.due.peek()?.at ?? Number.POSITIVE_INFINITY) <= now
-    )
-      return true
+    if (shelf.guard.backlog || shelf.abandoned !== undefined || isDue(shelf, now)) return true
     return repository?.status === 'removed' && (repository.dueAt ?? 0) <= now
   }
 
@@ -194,10 +193,20 @@ export class MemoryStore {
   }
 }
 
+/** Whether a row of this shelf may be due. */
+export function isDue({ due }: Shelf, now: number): boolean {
+  return due !== undefined && (due.peek()?.at ?? Number.POSITIVE_INFINITY) <= now
+}
+
+/** The rows by when they become due, for a shelf that had none. */
+export function newDue(): BinaryHeap<Due> {
+  return new BinaryHeap((a, b) => a.at < b.at)
+}
+
 /** Makes a store for several drivers of one process to share. */
 export function memoryStore(options: { readonly maxRecords?: number } = {}): MemoryStore {
   return new MemoryStore(options.maxRecords ?? DEFAULT_MAX_RECORDS)
 }
 
-/** Ended runs remembered by default: about 5 MB. */
-const DEFAULT_MAX_RECORDS = 10_000
+/** Ended runs remembered by default: keeping ten times as many made every new run cost half as much again, in garbage collected. */
+const DEFAULT_MAX_RECORDS = 1_000

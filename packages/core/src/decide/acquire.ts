@@ -47,7 +47,7 @@ export function acquire(
   if (row !== undefined) settle(section, policy, repository, row)
   if (row === undefined) return begin(section, policy, repository, undefined, command, alone)
   if (row.phase === 'record') {
-    if (row.ticket === command.ticket && row.ending === 'expired' && row.endedBy === undefined)
+    if (row.ending === 'expired' && row.endedBy === undefined && row.ticket === command.ticket)
       return command.mode === 'try'
         ? begin(section, policy, repository, row, command, alone)
         : resume(section, repository, row, command)

@@ -1,6 +1,6 @@
 import type { AcquireCommand, AcquireResult, Command } from '../commands.ts'
-import type { RunKey } from '../keys.ts'
-import { isSlot, type RunRow } from '../rows.ts'
+import type { RepositoryKey, RunKey } from '../keys.ts'
+import { isSlot, type RepositoryRow, type RunRow } from '../rows.ts'
 import type { Decide, Decision, Section } from '../section.ts'
 import { acquire, adopt, claim as claimSlot, elsewhere, HOLDER_DEAD, refused } from './acquire.ts'
 import { finish, release, remove, requeue, withdraw } from './end.ts'
@@ -28,35 +28,40 @@ export function createDecide(policy: Policy): Decide {
     // Commands take budget before expiry; the first of them finds room in any case.
     const keep = Math.max(Math.min(commands.length * CHANGES_PER_COMMAND, section.left / 2), FIRST_COMMAND)
     let more = !expire(section, policy, keep) || section.overdueCut
-    if (!more)
-      for (const repository of section.repositories)
-        if (repository.status !== 'present') finishRemoval(section, policy, repository)
+    if (!more) finishRemovals(section, policy)
     const alone = commands.length === 1
     let decided = 0
-    for (const command of commands) {
+    for (; decided < commands.length; decided++) {
       if (decided > 0 && section.left <= CHANGES_PER_COMMAND) break
-      apply(section, policy, command, alone)
-      decided++
+      apply(section, policy, commands[decided] as Command, alone)
     }
     if (decided < commands.length) {
       more = true
       // An earlier attempt of this batch may have come further, and then not have been committed.
       for (const command of commands.slice(decided)) command.outcome = undefined
     }
-    let granted: RunRow[] | undefined
-    for (const repository of section.repositories) {
+    let granted = NONE
+    const { repositories } = section
+    for (let at = 0; at < repositories.length; at++) {
+      const repository = repositories[at] as RepositoryRow
       if (repository.status === 'removing') more = true
       else if (repository.waiting > repository.parked) {
-        granted ??= []
-        if (promote(section, policy, repository, granted)) more = true
+        const promoted: RunRow[] = []
+        if (promote(section, policy, repository, promoted)) more = true
+        if (promoted.length > 0) granted = granted.length === 0 ? promoted : [...granted, ...promoted]
       }
     }
-    if (!alone || (granted !== undefined && granted.length > 0))
-      conclude(section, commands.slice(0, decided), granted ?? NONE)
+    if (!alone || granted.length > 0) conclude(section, commands, decided, granted)
     if (more !== section.guard.backlog) section.savedGuard(section.guard.watchedUntil, more)
-    return decided === 1 && granted === undefined && !more
-      ? ONE_DECIDED
-      : { decided, more, granted: granted ?? NONE }
+    return decided === 1 && granted.length === 0 && !more ? ONE_DECIDED : { decided, more, granted }
+  }
+}
+
+function finishRemovals(section: Section, policy: Policy): void {
+  const { repositories } = section
+  for (let at = 0; at < repositories.length; at++) {
+    const repository = repositories[at] as RepositoryRow
+    if (repository.status !== 'present') finishRemoval(section, policy, repository)
   }
 }
 
@@ -107,9 +112,15 @@ function apply(section: Section, policy: Policy, command: Command, alone: boolea
  * Tells the commands what those behind them and the promotions meant for them: an acquire that waited may have its slot now or another
  * place, and each slot given up, in order, went to the next run promoted in its repository.
  */
-function conclude(section: Section, decided: readonly Command[], granted: readonly RunRow[]): void {
-  const next = [...granted]
-  for (const command of decided) {
+function conclude(
+  section: Section,
+  commands: readonly Command[],
+  decided: number,
+  granted: readonly RunRow[],
+): void {
+  const next = granted.slice()
+  for (let at = 0; at < decided; at++) {
+    const command = commands[at] as Command
     const { outcome } = command
     if (outcome?.kind === 'waiting' && command.kind === 'acquire') {
       command.outcome = concludeWait(section, command, outcome)
@@ -118,8 +129,7 @@ function conclude(section: Section, decided: readonly Command[], granted: readon
         command.outcome = refused('removed', section.repository(command.repository))
     } else if ((outcome?.kind === 'finished' || outcome?.kind === 'released') && outcome.freed) {
       const ended = section.run(command.repository, (command as { run: RunKey }).run)
-      const at = next.findIndex((row) => row.repository === command.repository)
-      const [successor] = at < 0 ? [] : next.splice(at, 1)
+      const successor = takeSuccessor(next, command.repository)
       if (successor === undefined) continue
       if (outcome.kind === 'finished') outcome.successor = successor.run
       else outcome.promoted = [successor.run]
@@ -128,6 +138,13 @@ function conclude(section: Section, decided: readonly Command[], granted: readon
       section.saved(ended, 'record')
     }
   }
+}
+
+/** The next one promoted in a repository that nobody has been told of. */
+function takeSuccessor(next: RunRow[], repository: RepositoryKey): RunRow | undefined {
+  if (next[0]?.repository === repository) return next.shift()
+  const at = next.findIndex((row) => row.repository === repository)
+  return at < 0 ? undefined : next.splice(at, 1)[0]
 }
 
 /** What an entry is by the end of the decision. */

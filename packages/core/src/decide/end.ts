@@ -9,6 +9,7 @@ import type {
   RequeueResult,
   WithdrawCommand,
 } from '../commands.ts'
+import type { RunKey } from '../keys.ts'
 import { isSlot, type RepositoryRow, type RunRow } from '../rows.ts'
 import type { Section } from '../section.ts'
 import { isNotAfter } from '../ticket.ts'
@@ -16,6 +17,7 @@ import { newRepository } from './limits.ts'
 import type { Policy } from './policy.ts'
 import { beginAttempt, dueIn, end, giveBack, orphan } from './transitions.ts'
 
+const NOBODY: readonly RunKey[] = Object.freeze([])
 const ALREADY = Object.freeze({ kind: 'already-released' } as const)
 const NOT_DURABLE = Object.freeze({ kind: 'not-durable' } as const)
 const STALE = Object.freeze({ kind: 'lost', reason: 'stale-lease' } as const)
@@ -29,7 +31,7 @@ export function release(section: Section, policy: Policy, command: ReleaseComman
   if (repository !== undefined && row !== undefined && isSlot(row.phase) && row.token === command.token) {
     if (row.holder !== undefined && row.holder !== section.by) section.bump(row.holder)
     end(section, policy, repository, row, 'released', command.ticket, command.state, command.force)
-    return { kind: 'released', freed: true, promoted: [] }
+    return { kind: 'released', freed: true, promoted: NOBODY }
   }
   if (
     row?.phase === 'record' &&

@@ -22,11 +22,11 @@ export function propose(
     section.savedRepository(made)
     return made
   }
-  if (row[source] === proposal) return row.status === 'present' ? row : undefined
+  const current = source === 'local' ? row.local : row.global
+  if (current === proposal) return row.status === 'present' ? row : undefined
   if (row.status === 'removing') return undefined
   if (source === 'local' && proposal.uid !== undefined && row.removedUids.includes(proposal.uid))
     return undefined
-  const current = row[source]
   const revived = row.status === 'removed'
   if (!revived && !supersedes(proposal, current)) return row
   const before = limitOf(row)

@@ -2,15 +2,17 @@
  * The moves of a run between phases. Each keeps the counts, the slot numbers and the token of its repository in step with the row,
  * saves both and says what happened. Whoever calls has decided that the move is right.
  */
-import type { HolderId, RunKey } from '../keys.ts'
+import type { HolderId, RepositoryKey, RunKey } from '../keys.ts'
 import {
   type Ending,
   type FinalState,
   isFinal,
   isSlot,
   limitOf,
+  type Phase,
   type RepositoryRow,
   type RunRow,
+  type RunState,
 } from '../rows.ts'
 import type { Section } from '../section.ts'
 import { giveNumber, takeNumber } from '../slot-numbers.ts'
@@ -34,6 +36,50 @@ export interface Attempt {
   readonly meta: Readonly<Record<string, string>> | undefined
 }
 
+/** A row all of whose fields are there from the beginning, so that every row has one shape. */
+class NewRun implements RunRow {
+  readonly repository: RepositoryKey
+  readonly run: RunKey
+  phase: Phase = 'record'
+  runUid: string | undefined
+  ticket: string
+  grantedTo: string | undefined = undefined
+  durable: boolean
+  holder: HolderId | undefined = undefined
+  priority: number
+  sequence = 0
+  token = 0
+  number = 0
+  meta: RunRow['meta']
+  dueAt: number | undefined = undefined
+  holdUntil: number | undefined = undefined
+  maxHoldMs: number
+  claimTimeoutMs: number
+  leaseTtlMs: number
+  parks = 0
+  state: RunState | undefined = undefined
+  queuedAt: number | undefined = undefined
+  acquiredAt: number | undefined = undefined
+  startedAt: number | undefined = undefined
+  endedAt: number | undefined = undefined
+  ending: Ending | undefined = undefined
+  endedBy: string | undefined = undefined
+  successor: RunKey | undefined = undefined
+
+  constructor(repository: RepositoryKey, attempt: Attempt) {
+    this.repository = repository
+    this.run = attempt.run
+    this.runUid = attempt.runUid
+    this.ticket = attempt.ticket
+    this.durable = attempt.durable
+    this.priority = attempt.priority
+    this.meta = attempt.meta
+    this.maxHoldMs = attempt.maxHoldMs
+    this.claimTimeoutMs = attempt.claimTimeoutMs
+    this.leaseTtlMs = attempt.leaseTtlMs
+  }
+}
+
 /** Begins an attempt as a row that neither waits nor holds yet; `old` is the record of the one before. */
 export function beginAttempt(
   section: Section,
@@ -41,7 +87,15 @@ export function beginAttempt(
   old: RunRow | undefined,
   attempt: Attempt,
 ): RunRow {
-  const row: RunRow = old ?? ({ repository: repository.repository, run: attempt.run, token: 0 } as RunRow)
+  const row = old ?? new NewRun(repository.repository, attempt)
+  row.sequence = ++repository.lastSequence
+  row.queuedAt = section.wall
+  if (old !== undefined) renew(old, attempt)
+  return row
+}
+
+/** Makes the record of an ended attempt the row of a new one; only its token stays. */
+function renew(row: RunRow, attempt: Attempt): void {
   row.phase = 'record'
   row.runUid = attempt.runUid
   row.ticket = attempt.ticket
@@ -49,7 +103,6 @@ export function beginAttempt(
   row.durable = attempt.durable
   row.holder = undefined
   row.priority = attempt.priority
-  row.sequence = ++repository.lastSequence
   row.number = 0
   row.meta = attempt.meta
   row.dueAt = undefined
@@ -59,14 +112,12 @@ export function beginAttempt(
   row.leaseTtlMs = attempt.leaseTtlMs
   row.parks = 0
   row.state = undefined
-  row.queuedAt = section.wall
   row.acquiredAt = undefined
   row.startedAt = undefined
   row.endedAt = undefined
   row.ending = undefined
   row.endedBy = undefined
   row.successor = undefined
-  return row
 }
 
 /** Puts a run into the queue at its sequence; a worker's entry dies with `holder`. */

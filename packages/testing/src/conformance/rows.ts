@@ -132,6 +132,6 @@ export function rowRules(rule: Rule): void {
 /** A row as plain data: without what is undefined, without a prototype of its own. */
 function plain<T extends object>(row: T): T {
   const copy = structuredClone(row) as Record<string, unknown>
-  for (const name of ['heapIndex', 'recordNumber']) delete copy[name]
+  for (const name of ['heapIndex', 'at']) delete copy[name]
   return JSON.parse(JSON.stringify(copy)) as T
 }

@@ -342,7 +342,7 @@ export const lifeAndDeath: readonly BrokenDriver[] = [
     rule: 'durable',
     make: saving((row, was, section) => {
       const repository = section.repository(row.repository)
-      const parked = (row as { heapIndex?: number }).heapIndex === -1
+      const parked = (row as { at?: number }).at === -1
       if (row.phase === 'waiting' && was === 'waiting' && parked && repository !== undefined)
         (row as { sequence: number }).sequence = ++repository.lastSequence
     }),

@@ -1,0 +1,99 @@
+import type { Cancel } from './clock.ts'
+import type { AcquireCommand } from './commands.ts'
+import type { RepositoryKey, RunKey } from './keys.ts'
+import type { LocalSlot } from './local-slot.ts'
+import type { Indexed } from './run-index.ts'
+
+const NOBODY: readonly string[] = Object.freeze([])
+
+/** One caller that waits for a slot. */
+export class Waiter implements Indexed {
+  readonly command: AcquireCommand
+  readonly promise: Promise<LocalSlot>
+  /** When it began, by the monotonic clock; 0 where nobody is told how long a wait took. */
+  readonly since: number
+  /** Tickets of older waits for the same durable run, which left their places to this one. */
+  inherited = NOBODY
+  /** Set while it asks the store; then nobody else needs to look for it. */
+  asking = false
+  /** The store told something while it asked: its answer may be older than the news. */
+  hinted = false
+  indexedAt = -1
+  readonly #left: (waiter: Waiter) => void
+  #resolve: ((slot: LocalSlot) => void) | undefined
+  #reject: ((error: unknown) => void) | undefined
+  #undo: Cancel[] | undefined
+  #gone: AbortController | undefined
+
+  /** @param left called once, when it is settled */
+  constructor(command: AcquireCommand, since: number, left: (waiter: Waiter) => void) {
+    this.command = command
+    this.since = since
+    this.#left = left
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  get repository(): RepositoryKey {
+    return this.command.repository
+  }
+
+  get run(): RunKey {
+    return this.command.run
+  }
+
+  get ticket(): string {
+    return this.command.ticket
+  }
+
+  get isSettled(): boolean {
+    return this.#resolve === undefined
+  }
+
+  /** Aborts when it is settled: what it asks is not wanted any more. */
+  get gone(): AbortSignal {
+    if (this.#gone === undefined) {
+      this.#gone = new AbortController()
+      if (this.isSettled) this.#gone.abort()
+    }
+    return this.#gone.signal
+  }
+
+  /** To be undone when it is settled. */
+  also(undo: Cancel): void {
+    if (this.isSettled) undo()
+    else if (this.#undo === undefined) this.#undo = [undo]
+    else this.#undo.push(undo)
+  }
+
+  /** Takes over the place of an older wait for the same run. */
+  inherit(older: Waiter): void {
+    this.inherited = [...this.inherited, older.ticket, ...older.inherited]
+  }
+
+  resolve(slot: LocalSlot): void {
+    const resolve = this.#resolve
+    if (resolve === undefined) return
+    this.#finish()
+    resolve(slot)
+  }
+
+  /** @returns whether it was not settled before */
+  reject(error: unknown): boolean {
+    const reject = this.#reject
+    if (reject === undefined) return false
+    this.#finish()
+    reject(error)
+    return true
+  }
+
+  #finish(): void {
+    this.#resolve = this.#reject = undefined
+    this.#left(this)
+    if (this.#undo !== undefined) for (const undo of this.#undo) undo()
+    this.#undo = undefined
+    this.#gone?.abort()
+  }
+}
