@@ -10,6 +10,8 @@ import { checkKey, type HolderId, type RepositoryKey, type RunKey, tokenOf } fro
 import type { ManagerOptions } from './manager-options.ts'
 import type { AcquireOutcome, ReleaseOutcome } from './outcomes.ts'
 import { QueueManager } from './queue-manager.ts'
+import type { Audit } from './repair/audit.ts'
+import { type ForceReleaseOptions, forceRelease } from './repair/force-release.ts'
 import {
   checkUid,
   describeRepository,
@@ -129,15 +131,24 @@ export class Manager implements AsyncDisposable {
     options?: CallOptions & { readonly state?: FinalState },
   ): Promise<ReleaseOutcome> {
     const { repository, run, token } = checkRef(slot)
-    const { state } = options ?? {}
-    if (state !== undefined && !isFinal(state))
-      throw new InvalidArgumentError(
-        `state is ${String(state)}: a slot ends as completed, failed, cancelled or expired.`,
-      )
+    checkFinal(options?.state)
     for (const mine of this.#engine.slots.values())
       if (mine.token === token && mine.run === run && mine.repository === repository)
         return this.#engine.releaseSlot(mine, options)
     return this.#engine.release(repository, { run, token }, options)
+  }
+
+  /**
+   * Ends somebody else's slot, for operators and for repairs. It names the lease that was seen: when the run has got another one since,
+   * nothing is freed, and the answer says so. The holder hears of it, its `signal` aborts, and the next run gets the place. Who did it
+   * and why stand in the log (`event: 'audit'`) and in the `detail` of the `released` event. Whether the run itself still works is not
+   * looked at: stop it first, or fence what it writes.
+   * @throws InvalidArgumentError when the actor or the reason is missing; else what `releaseSlot` throws
+   */
+  async forceRelease(slot: SlotRef, audit: Audit, options?: ForceReleaseOptions): Promise<ReleaseOutcome> {
+    const seen = checkRef(slot)
+    checkFinal(options?.state)
+    return forceRelease(this.#engine, seen, audit, options)
   }
 
   /** Takes over a durable slot that nobody keeps: this Manager is its holder from now on, under a new lease and a new token. */
@@ -402,6 +413,13 @@ export class Manager implements AsyncDisposable {
         throw new CallTimeoutError(`Acquiring ${repository} ${run}`, this.#engine.callTimeoutMs)
     }
   }
+}
+
+function checkFinal(state: unknown): void {
+  if (state !== undefined && !isFinal(state as FinalState))
+    throw new InvalidArgumentError(
+      `state is ${String(state)}: a slot ends as completed, failed, cancelled or expired.`,
+    )
 }
 
 function checkRef(slot: SlotRef): { repository: RepositoryKey; run: RunKey; token: number } {
