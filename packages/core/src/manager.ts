@@ -10,7 +10,7 @@ import { checkKey, type HolderId, type RepositoryKey, type RunKey, tokenOf } fro
 import type { ManagerOptions } from './manager-options.ts'
 import type { AcquireOutcome, ReleaseOutcome } from './outcomes.ts'
 import { QueueManager } from './queue-manager.ts'
-import type { Audit } from './repair/audit.ts'
+import { type Audit, checkAudit } from './repair/audit.ts'
 import { type ForceReleaseOptions, forceRelease } from './repair/force-release.ts'
 import {
   checkUid,
@@ -228,33 +228,54 @@ export class Manager implements AsyncDisposable {
     return this.#engine.hub.iterate(keyOf(ref), options?.signal)
   }
 
-  /** Says a limit without asking for a slot. `global`: the word that counts where the repository itself has none. */
+  /**
+   * Says a limit without asking for a slot. `global`: the word that counts where the repository itself has none. `audit`: who says it
+   * and why; both stand in the log (`event: 'audit'`) and in the `detail` of the event.
+   */
   async setRepositoryLimit(
     repository: Repository,
-    options?: CallOptions & { readonly source?: 'local' | 'global' },
+    options?: CallOptions & { readonly source?: 'local' | 'global'; readonly audit?: Audit },
   ): Promise<{ kind: 'set' | 'older' | 'removed'; limit: Limit }> {
     const { key, proposal } = describeRepository(repository)
+    const audit = options?.audit && checkAudit(options.audit)
     const { kind, limit } = await this.#perform(
       {
         kind: 'limit',
         repository: key,
         source: options?.source ?? 'local',
         proposal,
+        audit,
         ticket: this.#engine.ticket(),
         outcome: undefined,
       },
       options,
     )
+    this.#audit(audit, { action: 'limit', repository: key, limit: toLimit(limit), outcome: kind })
     return { kind, limit: toLimit(limit) }
   }
 
-  /** `paused`: nothing new is granted, claims are allowed. `draining`: enqueues are refused too. Slots that run go on. */
-  async setRepositoryState(ref: RepositoryRef, state: RepositoryState, options?: CallOptions): Promise<void> {
+  /**
+   * `paused`: nothing new is granted, claims are allowed. `draining`: enqueues are refused too. Slots that run go on. `audit`: who does
+   * it and why; both stand in the log (`event: 'audit'`) and in the `detail` of the event.
+   */
+  async setRepositoryState(
+    ref: RepositoryRef,
+    state: RepositoryState,
+    options?: CallOptions & { readonly audit?: Audit },
+  ): Promise<void> {
     if (state !== 'active' && state !== 'paused' && state !== 'draining')
       throw new InvalidArgumentError(`state is ${String(state)}: a repository is active, paused or draining.`)
     const repository = keyOf(ref)
+    const audit = options?.audit && checkAudit(options.audit)
     const outcome = await this.#perform(
-      { kind: 'repository-state', repository, state, ticket: this.#engine.ticket(), outcome: undefined },
+      {
+        kind: 'repository-state',
+        repository,
+        state,
+        audit,
+        ticket: this.#engine.ticket(),
+        outcome: undefined,
+      },
       options,
     )
     if (outcome.kind === 'removed')
@@ -263,6 +284,7 @@ export class Manager implements AsyncDisposable {
         'removed',
         'The repository was removed; ask for a slot of its new life first.',
       )
+    this.#audit(audit, { action: 'repository-state', repository, state, outcome: outcome.kind })
   }
 
   async getRepositoryState(ref: RepositoryRef, options?: CallOptions): Promise<RepositoryState> {
@@ -367,6 +389,14 @@ export class Manager implements AsyncDisposable {
 
   [inspect.custom](): object {
     return this.inspect()
+  }
+
+  #audit(audit: Audit | undefined, fields: object): void {
+    if (audit !== undefined)
+      this.#engine.logger.warn(
+        { event: 'audit', ...fields, ...audit },
+        'a repository was to be changed by hand',
+      )
   }
 
   async #perform<C extends Command>(command: C, options?: CallOptions): Promise<OutcomeOf<C>> {
