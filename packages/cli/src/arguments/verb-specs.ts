@@ -26,7 +26,11 @@ export function readVerb<S extends OptionSpecs & { help: { type: 'boolean' } }>(
   argv: readonly string[],
   specs: S,
 ): OptionValues<S> | 'help' {
-  const { values, behind } = readArguments(argv, specs, `Try: slotkeeper ${verb} --help`)
+  const { values, behind } = readArguments(
+    argv,
+    specs,
+    'Everything is said by options, as in: --repository acme/api',
+  )
   if (values.help) return 'help'
   if (behind !== undefined) throw new ExitError(`${verb} runs no command, so nothing goes behind ' -- '.`)
   return values
