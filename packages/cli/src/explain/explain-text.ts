@@ -23,11 +23,11 @@ export function explainText(report: ExplainReport, hasColours: boolean): string 
       : `${slotsTable(shown, at, paint)}${moreLine(live - shown.length)}`
   if (kind === 'parked') return `${head}\n\n${slots}`
   const before = ahead.slice(0, SHOWN)
-  const more = placeIsAtLeast ? 'many' : String((place ?? 1) - 1 - before.length)
+  const more = (place ?? 1) - 1 - before.length
   const queue =
     before.length === 0
       ? 'Nobody goes before it.\n'
-      : `Before it go:\n${queueTable(before, 0, at, paint)}${more === '0' ? '' : `… and ${more} more\n`}`
+      : `Before it go:\n${queueTable(before, 0, at, paint)}${placeIsAtLeast ? `… and at least ${more} more\n` : moreLine(more)}`
   return `${head}\n\n${slots}\n${queue}`
 }
 
