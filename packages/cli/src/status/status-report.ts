@@ -13,7 +13,7 @@ export interface StatusReport {
 }
 
 /** One repository; its slots and its queue only with `--repository`. */
-export interface RepositoryStatus extends RepositoryReport {
+interface RepositoryStatus extends RepositoryReport {
   /** Oldest first. */
   readonly slots?: readonly SlotReport[]
   /** The first 1,000, in the order in which they go. */
