@@ -32,8 +32,8 @@ test.concurrent('without a terminal and without --yes nothing that takes somethi
 }) => {
   await scene.manager.acquireSlot({ repository: repo, run: 'acme/first' })
   const before = await standing(scene)
-  for (const args of TAKING) {
-    const { code, stdout, stderr } = await scene.finish(args, {}, 'y\n')
+  const ends = await Promise.all(TAKING.map((args) => scene.finish(args, {}, 'y\n')))
+  for (const { code, stdout, stderr } of ends) {
     expect({ code, stdout }).toEqual({ code: 77, stdout: '' })
     expect(stderr).toMatch(/^This will (free|pause|drain|lower) /)
     expect(stderr).toContain('Nothing was changed: there is no terminal to ask on. Add --yes')
@@ -66,15 +66,14 @@ test.concurrent('yes on the terminal does it', async ({ scene }) => {
   expect(await standing(scene)).toMatchObject({ state: 'draining', limit: 1, slots: [] })
 })
 
-test.concurrent('who takes something says why', async ({ scene }) => {
-  await scene.manager.acquireSlot({ repository: repo, run: 'acme/first' })
-  for (const args of TAKING) {
-    const { code, stderr } = await scene.finish([...args.slice(0, -2), '--yes'])
-    expect(code).toBe(125)
-    expect(stderr).toContain('--reason is missing')
-    expect((await scene.finish([...args.slice(0, -1), ' ', '--yes'])).code).toBe(125)
-  }
-  expect(await standing(scene)).toMatchObject({ state: 'active', limit: 2, running: 1 })
+test.concurrent('who lowers a limit says why; the others say it before the store is looked at', async ({
+  scene,
+}) => {
+  await scene.manager.setRepositoryLimit(repo)
+  const { code, stderr } = await scene.finish(['limit', 'set', ...REPOSITORY, '--limit', '1', '--yes'])
+  expect(code).toBe(125)
+  expect(stderr).toContain('--reason is missing')
+  expect(await standing(scene)).toMatchObject({ limit: 2 })
 })
 
 test.concurrent('release frees the slot, says who got its place, and leaves who and why in the trail', async ({
@@ -185,9 +184,10 @@ test.concurrent('a repository that nobody knows is 66, with the nearest that is 
   scene,
 }) => {
   await scene.manager.setRepositoryLimit(repo)
-  for (const verb of ['pause', 'drain', 'resume', 'limit']) {
-    const options = verb === 'limit' ? [] : [...WHY, '--yes']
-    const { code, stderr } = await scene.finish([verb, '--repository', 'acme/apy', ...options])
+  const wrong = ['pause', 'drain', 'resume', 'limit'].map((verb) =>
+    scene.finish([verb, '--repository', 'acme/apy', ...(verb === 'limit' ? [] : [...WHY, '--yes'])]),
+  )
+  for (const { code, stderr } of await Promise.all(wrong)) {
     expect(code).toBe(66)
     expect(stderr).toContain('The store knows no repository acme/apy. Did you mean acme/api?')
   }

@@ -8,7 +8,7 @@ import { sqliteDriver } from '@slotkeeper/driver-sqlite'
 import { test as plain, vi } from 'vitest'
 
 // Each of these tests starts many processes, and others share the machine.
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 120_000 })
 
 /** The built command, as a user gets it. */
 export const BIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
@@ -175,7 +175,7 @@ export class Scene {
   }
 
   /** Waits for a condition, looking every 10 ms. */
-  async until(what: string, isTrue: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
+  async until(what: string, isTrue: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
     const deadline = performance.now() + ms
     while (!(await isTrue())) {
       if (performance.now() > deadline) throw new Error(`Waited in vain for: ${what}.\n${this.#story()}`)

@@ -50,11 +50,12 @@ test.concurrent('watch prints what happens, one JSON object a line, beginning wi
 })
 
 test.concurrent('every signal that asks it to end ends it with 0', async ({ scene }) => {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  const ends = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map(async (signal) => {
     const watch = await watching(scene)
     watch.kill(signal)
-    expect(await watch.ended).toMatchObject({ code: 0, signal: null, stderr: '' })
-  }
+    return watch.ended
+  })
+  for (const end of await Promise.all(ends)) expect(end).toMatchObject({ code: 0, signal: null, stderr: '' })
 })
 
 test.concurrent('it ends when nobody reads any more', async ({ scene }) => {
