@@ -2,18 +2,32 @@ import { readFileSync } from 'node:fs'
 import { nearestName } from '@slotkeeper/core'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { ExitError } from './exit-error.ts'
+import { explainVerb } from './explain/explain-verb.ts'
 import { HELP } from './help.ts'
+import { limitVerb } from './limit/limit-verb.ts'
 import { type Output, output } from './output.ts'
 import { printable } from './printable.ts'
+import { queueVerb } from './queue/queue-verb.ts'
 import { quoted } from './quoted.ts'
+import { releaseVerb } from './release/release-verb.ts'
+import { stateVerb } from './repository-state/state-verb.ts'
 import { runVerb } from './run/run-verb.ts'
 import { statusVerb } from './status/status-verb.ts'
+import { watchVerb } from './watch/watch-verb.ts'
 
 type Verb = (argv: readonly string[], out: Output, err: Output) => Promise<number>
 
 const VERBS: Readonly<Record<string, Verb>> = {
   run: runVerb,
   status: statusVerb,
+  queue: queueVerb,
+  explain: explainVerb,
+  watch: watchVerb,
+  release: releaseVerb,
+  pause: stateVerb('pause'),
+  resume: stateVerb('resume'),
+  drain: stateVerb('drain'),
+  limit: limitVerb,
   help: async (_argv, out) => show(out, HELP),
   '--help': async (_argv, out) => show(out, HELP),
   '-h': async (_argv, out) => show(out, HELP),
@@ -46,11 +60,11 @@ function report(error: unknown, err: Output): number {
 }
 
 function verbNamed(name: string | undefined): Verb {
-  if (name === undefined) throw new ExitError('The verb is missing: run or status.')
+  if (name === undefined) throw new ExitError('The verb is missing, such as run or status.')
   const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined
   if (verb !== undefined) return verb
   throw new ExitError(
-    `There is no verb ${quoted(name)}. Did you mean ${nearestName(name, ['run', 'status', 'help', '--help', '--version'])}?`,
+    `There is no verb ${quoted(name)}. Did you mean ${nearestName(name, ['run', ...Object.keys(VERBS)])}?`,
   )
 }
 
@@ -66,7 +80,8 @@ function sentence(error: unknown): string {
 }
 
 function hint(verb: string | undefined): string {
-  return `Try: slotkeeper ${verb === 'run' || verb === 'status' ? `${verb} ` : ''}--help`
+  const hasHelp = verb !== undefined && Object.hasOwn(VERBS, verb) && /^[a-z]+$/.test(verb)
+  return `Try: slotkeeper ${hasHelp ? `${verb} ` : ''}--help`
 }
 
 function version(): string {

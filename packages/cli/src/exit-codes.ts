@@ -3,10 +3,16 @@ import { ExitError } from './exit-error.ts'
 
 /** What the command answers when it is not the child's own code. The numbers never change inside a major version. */
 export const EXIT = Object.freeze({
+  /** As `EX_NOINPUT` of sysexits.h: the run, the slot or the repository that was named is not there. */
+  notThere: 66,
   /** `EX_UNAVAILABLE` of sysexits.h: the store cannot be used. */
   storeAway: 69,
   /** `EX_TEMPFAIL` of sysexits.h: the lease was lost and the command ended. */
   leaseLost: 75,
+  /** What was to be changed has changed meanwhile: a slot has another lease, or was freed. Nothing was done. */
+  changedMeanwhile: 76,
+  /** As `EX_NOPERM` of sysexits.h: nobody said yes. Nothing was done. */
+  notConfirmed: 77,
   /** As of timeout(1): no slot came free in time. */
   waitedTooLong: 124,
   /** As of timeout(1) and env(1): slotkeeper was asked wrongly, or failed itself. */

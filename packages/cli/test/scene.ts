@@ -8,10 +8,11 @@ import { sqliteDriver } from '@slotkeeper/driver-sqlite'
 import { test as plain, vi } from 'vitest'
 
 // Each of these tests starts many processes, and others share the machine.
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 120_000 })
 
 /** The built command, as a user gets it. */
 export const BIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+const HOLD_LOCK = fileURLToPath(new URL('./hold-lock.ts', import.meta.url))
 /** A command that writes what it does into the journal. */
 const WORK = fileURLToPath(new URL('./work.sh', import.meta.url))
 
@@ -47,6 +48,10 @@ export class Running {
 
   get pid(): number {
     return this.child.pid as number
+  }
+
+  get stdout(): string {
+    return this.#stdout
   }
 
   get stderr(): string {
@@ -93,6 +98,34 @@ export class Scene {
     return running
   }
 
+  /**
+   * Starts the command on a terminal of its own, made by script(1) of util-linux; what it shows is the standard output, and what is written
+   * to the standard input is typed.
+   */
+  type(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+    const command = [process.execPath, BIN, ...args]
+      .map((word) => `'${word.replaceAll("'", "'\\''")}'`)
+      .join(' ')
+    const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+      cwd: this.directory,
+      env: { ...process.env, SHELL: '/bin/sh', SLOTKEEPER_STORE: this.store, ...env },
+      stdio: 'pipe',
+    })
+    const running = new Running(child)
+    this.#started.push(running)
+    return running
+  }
+
+  /** A process that keeps others from writing into the store until something is written to it. */
+  async holdLock(): Promise<Running> {
+    const path = join(this.directory, 'slots.db')
+    const child = spawn(process.execPath, ['--no-warnings', HOLD_LOCK, path], { stdio: 'pipe' })
+    const running = new Running(child)
+    this.#started.push(running)
+    await this.until('the store is locked', () => running.stdout.includes('locked'))
+    return running
+  }
+
   /** Runs it to its end. */
   finish(args: readonly string[], env?: NodeJS.ProcessEnv, input?: string): Promise<Ended> {
     return this.start(args, env, input).ended
@@ -132,15 +165,17 @@ export class Scene {
 
   /** What the store says of acme/api, read by this process. */
   status(): Promise<RepositoryInfo> {
-    this.#manager ??= new Manager({
-      driver: sqliteDriver({ path: join(this.directory, 'slots.db') }),
-      schema: 'check',
-    })
-    return this.#manager.getCurrentSlots('acme/api')
+    return this.manager.getCurrentSlots('acme/api')
+  }
+
+  /** This process's own way to the store, which makes it where it is not there. */
+  get manager(): Manager {
+    this.#manager ??= new Manager({ driver: sqliteDriver({ path: join(this.directory, 'slots.db') }) })
+    return this.#manager
   }
 
   /** Waits for a condition, looking every 10 ms. */
-  async until(what: string, isTrue: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
+  async until(what: string, isTrue: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
     const deadline = performance.now() + ms
     while (!(await isTrue())) {
       if (performance.now() > deadline) throw new Error(`Waited in vain for: ${what}.\n${this.#story()}`)

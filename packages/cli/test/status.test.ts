@@ -3,7 +3,21 @@ import { expect } from 'vitest'
 import { test } from './scene.ts'
 
 test.concurrent('a store that is not there is 69, says so, and is not made', async ({ scene }) => {
-  for (const args of [['status'], ['status', '--json'], ['status', '--store', 'sqlite:no/such/slots.db']]) {
+  const repository = ['--repository', 'acme/api']
+  const why = ['--reason', 'x', '--yes']
+  for (const args of [
+    ['status'],
+    ['status', '--json'],
+    ['status', '--store', 'sqlite:no/such/slots.db'],
+    ['queue', ...repository],
+    ['explain', ...repository, '--run', 'a/b'],
+    ['release', ...repository, '--run', 'a/b', ...why],
+    ['pause', ...repository, ...why],
+    ['resume', ...repository],
+    ['drain', ...repository, ...why],
+    ['limit', ...repository],
+    ['limit', 'set', ...repository, '--limit', '2'],
+  ]) {
     const { code, stdout, stderr } = await scene.finish(args)
     expect({ code, stdout }).toEqual({ code: 69, stdout: '' })
     expect(stderr).toMatch(/^slotkeeper: There is no store sqlite:.* yet\. .*\n$/)

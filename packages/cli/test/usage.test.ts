@@ -27,12 +27,27 @@ test.concurrent('what cannot be meant is 125, in a sentence that says what was f
     [[...RUN, '--store', 'etcd://localhost', '--', 'true'], 'etcd, which is not in this release'],
     [[...RUN, '--store', 'slots.db', '--', 'true'], 'does not begin with the kind of store'],
     [['status', '--quiet'], 'There is no option "--quiet"'],
+    [['queue'], '--repository is missing'],
+    [['queue', 'acme/api'], '"acme/api" is no option. Everything is said by options'],
+    [['queue', '--repository', 'acme/api', '--first', '0'], '--first is "0"'],
+    [['queue', '--repository', 'acme/api', '--', 'ls'], 'queue runs no command'],
+    [['explain', '--repository', 'acme/api'], '--run is missing'],
+    [['watch', '--first', '1'], 'There is no option "--first"'],
+    [['release', '--repository', 'acme/api', '--run', 'a/b'], '--reason is missing'],
+    [['pause', '--repository', 'acme/api', '--yes'], '--reason is missing'],
+    [['drain', '--repository', 'acme/api', '--yes'], '--reason is missing'],
+    [['pause', '--repository', 'acme/api', '--reason', ' '], '--reason is empty'],
+    [['drain', '--repository', 'acme', '--reason', 'x'], 'repository "acme" is not a key'],
+    [['resume', '--repository', 'acme/api', '--actor', 'é'.repeat(300)], '--actor has 600 bytes'],
+    [['limit', 'set', '--repository', 'acme/api'], '--limit is missing'],
+    [['limit', 'set', '--repository', 'acme/api', '--limit', '-1'], '--limit is "-1"'],
+    [['limit', 'put', '--repository', 'acme/api'], '"put" is no option'],
   ]
   const ends = await Promise.all(wrong.map(([args]) => scene.finish(args)))
   for (const [index, { code, stdout, stderr }] of ends.entries()) {
     expect(stderr).toContain(`slotkeeper: `)
     expect(stderr).toContain(wrong[index]?.[1])
-    expect(stderr).toMatch(/^Try: slotkeeper (run |status )?--help$/m)
+    expect(stderr).toMatch(/^Try: slotkeeper ([a-z]+ )?--help$/m)
     expect(stderr).not.toContain('    at ')
     expect({ code, stdout }).toEqual({ code: 125, stdout: '' })
   }
@@ -67,7 +82,9 @@ test.concurrent('a password in what names a store is never repeated', async ({ s
 })
 
 test.concurrent('every verb explains itself, with its exit codes and examples', async ({ scene }) => {
-  for (const args of [['--help'], ['run', '--help'], ['status', '-h'], ['help']]) {
+  const verbs = 'run status queue explain watch release pause resume drain limit'.split(' ')
+  const asked = [['--help'], ['help'], ['limit', 'set', '-h'], ...verbs.map((verb) => [verb, '--help'])]
+  for (const args of asked) {
     const { code, stdout, stderr } = await scene.finish(args)
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toContain('Usage: slotkeeper')

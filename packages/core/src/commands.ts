@@ -3,6 +3,7 @@
  * conflict and asked again after a lost answer. `decide` writes the `outcome`.
  */
 import type { HolderId, RepositoryKey, RunKey } from './keys.ts'
+import type { Audit } from './repair/audit.ts'
 import type { FinalState, LimitProposal, RepositoryState, RunRow, RunState } from './rows.ts'
 
 /** Where in the queue an entry is: exactly, or behind at least so many minus one. */
@@ -182,6 +183,8 @@ export interface RunStateCommand extends Base {
 export interface RepositoryStateCommand extends Base {
   readonly kind: 'repository-state'
   readonly state: RepositoryState
+  /** Stands in the event. */
+  readonly audit?: Audit | undefined
   outcome: { readonly kind: 'set' | 'removed' } | undefined
 }
 
@@ -190,6 +193,8 @@ export interface LimitCommand extends Base {
   readonly kind: 'limit'
   readonly source: 'local' | 'global'
   readonly proposal: LimitProposal
+  /** Stands in the event. */
+  readonly audit?: Audit | undefined
   outcome: { readonly kind: 'set' | 'older' | 'removed'; readonly limit: number } | undefined
 }
 

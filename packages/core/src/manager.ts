@@ -11,6 +11,8 @@ import type { LocalSlot } from './local-slot.ts'
 import type { ManagerOptions } from './manager-options.ts'
 import type { AcquireOutcome, ReleaseOutcome } from './outcomes.ts'
 import { QueueManager } from './queue-manager.ts'
+import { type Audit, checkAudit } from './repair/audit.ts'
+import { type ForceReleaseOptions, forceRelease } from './repair/force-release.ts'
 import {
   checkUid,
   describeRepository,
@@ -140,14 +142,23 @@ export class Manager implements AsyncDisposable {
     options?: CallOptions & { readonly state?: FinalState },
   ): Promise<ReleaseOutcome> {
     const { repository, run, token } = checkRef(slot)
-    const { state } = options ?? {}
-    if (state !== undefined && !isFinal(state))
-      throw new InvalidArgumentError(
-        `state is ${String(state)}: a slot ends as completed, failed, cancelled or expired.`,
-      )
+    checkFinal(options?.state)
     const mine = this.#engine.slots.of(repository, run).find((held) => held.token === token)
     if (mine !== undefined) return this.#engine.releaseSlot(mine, options)
     return this.#engine.release(repository, { run, token }, options)
+  }
+
+  /**
+   * Ends somebody else's slot, for operators and for repairs. It names the lease that was seen: when the run has got another one since,
+   * nothing is freed, and the answer says so. The holder hears of it, its `signal` aborts, and the next run gets the place. Who did it
+   * and why stand in the log (`event: 'audit'`) and in the `detail` of the `released` event. Whether the run itself still works is not
+   * looked at: stop it first, or fence what it writes.
+   * @throws InvalidArgumentError when the actor or the reason is missing; else what `releaseSlot` throws
+   */
+  async forceRelease(slot: SlotRef, audit: Audit, options?: ForceReleaseOptions): Promise<ReleaseOutcome> {
+    const seen = checkRef(slot)
+    checkFinal(options?.state)
+    return forceRelease(this.#engine, seen, audit, options)
   }
 
   /** Takes over a durable slot that nobody keeps: this Manager is its holder from now on, under a new lease and a new token. */
@@ -227,33 +238,54 @@ export class Manager implements AsyncDisposable {
     return this.#engine.hub.iterate(keyOf(ref), options?.signal)
   }
 
-  /** Says a limit without asking for a slot. `global`: the word that counts where the repository itself has none. */
+  /**
+   * Says a limit without asking for a slot. `global`: the word that counts where the repository itself has none. `audit`: who says it
+   * and why; both stand in the log (`event: 'audit'`) and in the `detail` of the event.
+   */
   async setRepositoryLimit(
     repository: Repository,
-    options?: CallOptions & { readonly source?: 'local' | 'global' },
+    options?: CallOptions & { readonly source?: 'local' | 'global'; readonly audit?: Audit },
   ): Promise<{ kind: 'set' | 'older' | 'removed'; limit: Limit }> {
     const { key, proposal } = describeRepository(repository)
+    const audit = options?.audit && checkAudit(options.audit)
     const { kind, limit } = await this.#perform(
       {
         kind: 'limit',
         repository: key,
         source: options?.source ?? 'local',
         proposal,
+        audit,
         ticket: this.#engine.ticket(),
         outcome: undefined,
       },
       options,
     )
+    this.#audit(audit, { action: 'limit', repository: key, limit: toLimit(limit), outcome: kind })
     return { kind, limit: toLimit(limit) }
   }
 
-  /** `paused`: nothing new is granted, claims are allowed. `draining`: enqueues are refused too. Slots that run go on. */
-  async setRepositoryState(ref: RepositoryRef, state: RepositoryState, options?: CallOptions): Promise<void> {
+  /**
+   * `paused`: nothing new is granted, claims are allowed. `draining`: enqueues are refused too. Slots that run go on. `audit`: who does
+   * it and why; both stand in the log (`event: 'audit'`) and in the `detail` of the event.
+   */
+  async setRepositoryState(
+    ref: RepositoryRef,
+    state: RepositoryState,
+    options?: CallOptions & { readonly audit?: Audit },
+  ): Promise<void> {
     if (state !== 'active' && state !== 'paused' && state !== 'draining')
       throw new InvalidArgumentError(`state is ${String(state)}: a repository is active, paused or draining.`)
     const repository = keyOf(ref)
+    const audit = options?.audit && checkAudit(options.audit)
     const outcome = await this.#perform(
-      { kind: 'repository-state', repository, state, ticket: this.#engine.ticket(), outcome: undefined },
+      {
+        kind: 'repository-state',
+        repository,
+        state,
+        audit,
+        ticket: this.#engine.ticket(),
+        outcome: undefined,
+      },
       options,
     )
     if (outcome.kind === 'removed')
@@ -262,6 +294,7 @@ export class Manager implements AsyncDisposable {
         'removed',
         'The repository was removed; ask for a slot of its new life first.',
       )
+    this.#audit(audit, { action: 'repository-state', repository, state, outcome: outcome.kind })
   }
 
   async getRepositoryState(ref: RepositoryRef, options?: CallOptions): Promise<RepositoryState> {
@@ -368,6 +401,14 @@ export class Manager implements AsyncDisposable {
     return this.inspect()
   }
 
+  #audit(audit: Audit | undefined, fields: object): void {
+    if (audit !== undefined)
+      this.#engine.logger.warn(
+        { event: 'audit', ...fields, ...audit },
+        'a repository was to be changed by hand',
+      )
+  }
+
   async #perform<C extends Command>(command: C, options?: CallOptions): Promise<OutcomeOf<C>> {
     return this.#engine.perform(command, options)
   }
@@ -412,6 +453,13 @@ export class Manager implements AsyncDisposable {
         throw new CallTimeoutError(`Acquiring ${repository} ${run}`, this.#engine.callTimeoutMs)
     }
   }
+}
+
+function checkFinal(state: unknown): void {
+  if (state !== undefined && !isFinal(state as FinalState))
+    throw new InvalidArgumentError(
+      `state is ${String(state)}: a slot ends as completed, failed, cancelled or expired.`,
+    )
 }
 
 function checkRef(slot: SlotRef): { repository: RepositoryKey; run: RunKey; token: number } {

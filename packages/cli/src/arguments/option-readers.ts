@@ -17,6 +17,25 @@ export function readKey(option: string, text: string): RepositoryKey & RunKey {
   })
 }
 
+/** Reads the `--repository` that a verb cannot do without. */
+export function needRepository(text: string | undefined): RepositoryKey {
+  if (text !== undefined) return readKey('--repository', text)
+  throw new ExitError('--repository is missing. Name the repository, as in: --repository acme/api')
+}
+
+/** Reads the `--run` that a verb cannot do without. */
+export function needRun(text: string | undefined): RunKey {
+  if (text !== undefined) return readKey('--run', text)
+  throw new ExitError("--run is missing. Name the run, as 'slotkeeper status --repository …' shows it.")
+}
+
+/** Reads how many lines to show: a whole number from 1. */
+export function readFirst(option: string, text: string): number {
+  const first = Number(text)
+  if (/^\d+$/.test(text) && first >= 1 && Number.isSafeInteger(first)) return first
+  throw new ExitError(`${option} is ${quoted(text)}, and it must be a whole number from 1.`)
+}
+
 /** Reads a limit: a whole number, 0 = unlimited. */
 export function readLimit(option: string, text: string): number {
   const limit = Number(text)

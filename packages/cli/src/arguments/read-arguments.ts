@@ -13,7 +13,7 @@ interface OptionSpec {
 }
 
 /** What was given, by option: absent when it was not. */
-type OptionValues<S extends OptionSpecs> = {
+export type OptionValues<S extends OptionSpecs> = {
   readonly [K in keyof S]?: S[K] extends { multiple: true }
     ? string[]
     : S[K] extends { type: 'boolean' }
@@ -29,10 +29,15 @@ export interface Arguments<S extends OptionSpecs> {
 }
 
 /**
- * Reads what follows a verb. The last one of a repeated option counts, unless it may be given many times.
+ * Reads what follows a verb. The last one of a repeated option counts, unless it may be given many times. `hint`: what to do with a word
+ * that is no option.
  * @throws ExitError for an unknown option (with the nearest one that exists), a missing or needless value, or a stray word
  */
-export function readArguments<S extends OptionSpecs>(args: readonly string[], specs: S): Arguments<S> {
+export function readArguments<S extends OptionSpecs>(
+  args: readonly string[],
+  specs: S,
+  hint = "What shall be run goes behind ' -- '.",
+): Arguments<S> {
   const end = args.indexOf('--')
   const { values, tokens } = parseArgs({
     args: end < 0 ? [...args] : args.slice(0, end),
@@ -41,7 +46,7 @@ export function readArguments<S extends OptionSpecs>(args: readonly string[], sp
     tokens: true,
   })
   for (const token of tokens) {
-    if (token.kind === 'positional') throw strayWord(token.value)
+    if (token.kind === 'positional') throw new ExitError(`${quoted(token.value)} is no option. ${hint}`)
     if (token.kind !== 'option') continue
     const spec = Object.hasOwn(specs, token.name) ? specs[token.name] : undefined
     if (spec === undefined) throw unknownOption(token.rawName, specs)
@@ -54,10 +59,6 @@ export function readArguments<S extends OptionSpecs>(args: readonly string[], sp
       )
   }
   return { values: values as OptionValues<S>, behind: end < 0 ? undefined : args.slice(end + 1) }
-}
-
-function strayWord(word: string): ExitError {
-  return new ExitError(`${quoted(word)} is no option. What shall be run goes behind ' -- '.`)
 }
 
 function unknownOption(rawName: string, specs: OptionSpecs): ExitError {

@@ -1,6 +1,7 @@
 import type { FinalState, LossReason, Slot, SlotLostError } from '@slotkeeper/core'
 import { EXIT } from '../exit-codes.ts'
 import { ExitError } from '../exit-error.ts'
+import { jsonText } from '../json-text.ts'
 import type { Output } from '../output.ts'
 import { type CommandEnd, SupervisedCommand } from '../supervision/supervised-command.ts'
 import { startFailure } from './find-command.ts'
@@ -50,7 +51,7 @@ async function runToItsResult(under: UnderSlot): Promise<Result> {
   const { slot, options, relay, err } = under
   const tell = (event: string, fields: object) => {
     if (options.json)
-      err.write(`${JSON.stringify({ event, repository: slot.repository, run: slot.run, ...fields })}\n`)
+      err.write(`${jsonText({ event, repository: slot.repository, run: slot.run, ...fields })}\n`)
   }
   const { leaseId, fencingToken, slotNumber } = slot
   tell('granted', { leaseId, fencingToken: String(fencingToken), slotNumber })

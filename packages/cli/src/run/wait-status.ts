@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Explanation, Manager, RepositoryKey, RunKey } from '@slotkeeper/core'
+import { jsonText } from '../json-text.ts'
 import type { Output } from '../output.ts'
 import { printable } from '../printable.ts'
 import { waitEvent, waitLine, waitSignature } from './wait-line.ts'
@@ -89,7 +90,7 @@ function appending(output: Output, json: boolean): (explanation: Explanation, wa
     shownAt = waitedMs
     output.write(
       json
-        ? `${JSON.stringify(waitEvent(explanation, waitedMs))}\n`
+        ? `${jsonText(waitEvent(explanation, waitedMs))}\n`
         : `slotkeeper: ${printable(waitLine(explanation, waitedMs))}\n`,
     )
   }

@@ -1,8 +1,10 @@
-import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Manager } from '@slotkeeper/core'
+import type { Manager } from '@slotkeeper/core'
+import { jsonText } from '../json-text.ts'
 import type { Output } from '../output.ts'
-import { openStore } from '../store/open-store.ts'
+import { patiently } from '../patiently.ts'
+import { withStore } from '../store/with-store.ts'
+import { untilStopped } from '../until-stopped.ts'
 import { STATUS_HELP } from './status-help.ts'
 import { readStatusOptions, type StatusOptions } from './status-options.ts'
 import { readStatus, type StatusReport } from './status-report.ts'
@@ -16,41 +18,39 @@ const CLEAR = '\x1b[H\x1b[2J\x1b[3J'
  * @returns the exit code 0
  * @throws ExitError, SlotkeeperError; `SLOTKEEPER_SCHEMA_MISSING` when there is no store
  */
-export async function statusVerb(argv: readonly string[], out: Output): Promise<number> {
+export async function statusVerb(argv: readonly string[], out: Output, err: Output): Promise<number> {
   const options = readStatusOptions(argv)
   if (options === 'help') {
     out.write(STATUS_HELP)
     return 0
   }
-  const { driver, name } = await openStore(options.store, { make: false })
-  const manager = new Manager({ driver, schema: 'check' })
-  try {
+  return withStore(options.store, async (manager, name) => {
     if (options.watch) await watch(manager, name, options, out)
-    else out.write(rendered(await readStatus(manager, name, options.repository), options, out))
-  } finally {
-    await manager.close()
-  }
-  return 0
+    else {
+      const report = await patiently(err, `reading ${name}`, readStatus(manager, name, options.repository))
+      out.write(rendered(report, options, out))
+    }
+    return 0
+  })
 }
 
-/** Until Ctrl-C. On a terminal in place; else whatever is new, one after another. */
+/** Until Ctrl-C, or until nobody reads any more. On a terminal in place; else whatever is new, one after another. */
 async function watch(manager: Manager, name: string, options: StatusOptions, out: Output): Promise<void> {
-  const stopping = new AbortController()
-  void Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]).then(() => stopping.abort())
+  const stopped = untilStopped()
   let shown = ''
-  while (!stopping.signal.aborted) {
+  while (!stopped.aborted) {
     const report = await readStatus(manager, name, options.repository)
     const news = JSON.stringify({ ...report, at: '' })
-    if (out.isTerminal && !options.json) out.write(CLEAR + rendered(report, options, out))
+    let text = ''
+    if (out.isTerminal && !options.json) text = CLEAR + rendered(report, options, out)
     else if (news !== shown)
-      out.write(
-        options.json ? `${JSON.stringify(report)}\n` : `${report.at}\n${rendered(report, options, out)}\n`,
-      )
+      text = options.json ? `${jsonText(report)}\n` : `${report.at}\n${rendered(report, options, out)}\n`
+    if (text !== '' && !(await out.send(text, stopped))) return
     shown = news
-    await pause(WATCH_MS, undefined, { signal: stopping.signal }).catch(() => {})
+    await pause(WATCH_MS, undefined, { signal: stopped }).catch(() => {})
   }
 }
 
 function rendered(report: StatusReport, { json }: StatusOptions, out: Output): string {
-  return json ? `${JSON.stringify(report, undefined, 2)}\n` : statusText(report, out.hasColours)
+  return json ? `${jsonText(report, 2)}\n` : statusText(report, out.hasColours)
 }

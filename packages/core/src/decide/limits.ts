@@ -1,4 +1,5 @@
 import type { RepositoryKey } from '../keys.ts'
+import type { Audit } from '../repair/audit.ts'
 import { type LimitProposal, limitOf, type RepositoryRow } from '../rows.ts'
 import type { Section } from '../section.ts'
 
@@ -7,13 +8,14 @@ const REMEMBERED_UIDS = 16
 
 /**
  * The repository's row with the proposal taken into account, made where there was none.
- * `undefined` = the proposal comes from a repository that was removed, or that is being removed.
+ * `undefined` = the proposal comes from a repository that was removed, or that is being removed. `audit`: whose word it is.
  */
 export function propose(
   section: Section,
   key: RepositoryKey,
   source: 'local' | 'global',
   proposal: LimitProposal,
+  audit?: Audit,
 ): RepositoryRow | undefined {
   const row = section.repository(key)
   if (row === undefined) {
@@ -48,7 +50,7 @@ export function propose(
       : proposal
   section.savedRepository(row)
   const limit = limitOf(row)
-  if (limit !== before || revived) section.emit('limit', row, undefined, { limit, source })
+  if (limit !== before || revived) section.emit('limit', row, undefined, { limit, source, ...audit })
   return row
 }
 

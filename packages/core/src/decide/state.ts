@@ -65,14 +65,14 @@ export function setRepositoryState(
   if (repository.state !== command.state) {
     repository.state = command.state
     section.savedRepository(repository)
-    section.emit('repository-state', repository, undefined, { state: command.state })
+    section.emit('repository-state', repository, undefined, { state: command.state, ...command.audit })
   }
   return { kind: 'set' }
 }
 
 /** Says a limit. A higher one is used in the same commit, a lower one ends nobody. */
 export function setLimit(section: Section, command: LimitCommand): NonNullable<LimitCommand['outcome']> {
-  const repository = propose(section, command.repository, command.source, command.proposal)
+  const repository = propose(section, command.repository, command.source, command.proposal, command.audit)
   if (repository === undefined) return { kind: 'removed', limit: 0 }
   const taken = repository[command.source]
   const same = taken?.limit === command.proposal.limit && taken.generation === command.proposal.generation

@@ -1,0 +1,43 @@
+import type { CallOptions } from '../call-options.ts'
+import type { Engine } from '../engine.ts'
+import { leaseOf, type RepositoryKey, type RunKey } from '../keys.ts'
+import type { ReleaseOutcome } from '../outcomes.ts'
+import type { FinalState } from '../rows.ts'
+import { type Audit, checkAudit } from './audit.ts'
+
+/** Options of a release by force. */
+export interface ForceReleaseOptions extends CallOptions {
+  /** How the run ended, as far as is known; default `cancelled`. */
+  readonly state?: FinalState
+}
+
+/** Ends the slot of somebody else, under the lease that was seen; see `Manager.forceRelease`. */
+export async function forceRelease(
+  engine: Engine,
+  slot: { readonly repository: RepositoryKey; readonly run: RunKey; readonly token: number },
+  audit: Audit,
+  options: ForceReleaseOptions | undefined,
+): Promise<ReleaseOutcome> {
+  const { repository, run, token } = slot
+  const force = checkAudit(audit)
+  const state = options?.state ?? 'cancelled'
+  const outcome = await engine.release(repository, { run, token }, { ...options, state, force })
+  // The store raises nobody's epoch for what a Manager does to its own slot.
+  if (outcome.kind === 'released')
+    for (const mine of [...engine.slots.values()])
+      if (mine.token === token && mine.run === run && mine.repository === repository) mine.lose('removed')
+  engine.logger.warn(
+    {
+      event: 'audit',
+      action: 'force-release',
+      repository,
+      run,
+      leaseId: leaseOf(token),
+      state,
+      ...force,
+      outcome: outcome.kind,
+    },
+    'a slot was to be released by force',
+  )
+  return outcome
+}
