@@ -24,8 +24,7 @@ export async function forceRelease(
   const outcome = await engine.release(repository, { run, token }, { ...options, state, force })
   // The store raises nobody's epoch for what a Manager does to its own slot.
   if (outcome.kind === 'released')
-    for (const mine of [...engine.slots.values()])
-      if (mine.token === token && mine.run === run && mine.repository === repository) mine.lose('removed')
+    for (const mine of engine.slots.of(repository, run)) if (mine.token === token) mine.lose('removed')
   engine.logger.warn(
     {
       event: 'audit',
