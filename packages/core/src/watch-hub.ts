@@ -24,6 +24,8 @@ const WATCH_MS = 120_000
 interface Watched {
   users: number
   cancel: Cancel
+  /** The store has heard that somebody watches: from then on it tells. */
+  heard: boolean
 }
 
 /** The one stream of hints of a Manager, and everybody here who listens to it. */
@@ -54,7 +56,7 @@ export class WatchHub {
     const known = this.#domains.get(repository)
     if (known !== undefined) known.users++
     else {
-      this.#domains.set(repository, { users: 1, cancel: () => {} })
+      this.#domains.set(repository, { users: 1, cancel: () => {}, heard: false })
       this.#renew(repository)
     }
     this.start()
@@ -110,7 +112,8 @@ export class WatchHub {
     })
     const stayAlive = this.#engine.clock.keepAlive()
     const cancel = this.listen(repository, (event) => channel.push(event))
-    channel.push(this.#resync(repository))
+    // Else it begins once the store has heard: what happened before that would be told to nobody.
+    if (this.#domains.get(repository)?.heard) channel.push(this.#resync(repository))
     signal?.addEventListener('abort', end, { once: true })
     closing.addEventListener('abort', end, { once: true })
     if (signal?.aborted || closing.aborted) end()
@@ -174,8 +177,7 @@ export class WatchHub {
   #hear(hint: WatchEvent): void {
     if (hint.kind === 'resync') {
       this.#look({ waiters: true, slots: true })
-      for (const [repository, listeners] of this.#listeners)
-        for (const listener of [...listeners]) this.#call(listener, this.#resync(repository))
+      for (const [repository, { heard }] of this.#domains) if (heard) this.#tellResync(repository)
       return
     }
     const { event } = hint
@@ -283,8 +285,16 @@ export class WatchHub {
       async () => {
         await engine.perform(command)
         await engine.keeper.ensure()
+        if (watched.heard) return
+        watched.heard = true
+        this.#tellResync(repository)
       },
     )
+  }
+
+  #tellResync(repository: RepositoryKey): void {
+    for (const listener of [...(this.#listeners.get(repository) ?? [])])
+      this.#call(listener, this.#resync(repository))
   }
 
   #call(listener: (event: SlotEvent) => void, event: SlotEvent): void {

@@ -111,10 +111,6 @@ export function watchRules(rule: Rule): void {
       })()
       await lab.until('the watch has begun', () => iterated.length > 0 && called.length > 0)
       assert.deepEqual([iterated[0]?.kind, called[0]?.kind], ['resync', 'resync'])
-      await lab.until('the store knows of the watcher', async () => {
-        await (await grantedTo(b, ask(repo(1), 'probe'))).release()
-        return called.some((event) => event.run === run('probe') && event.kind === 'released')
-      })
       for (const manager of [a, b]) {
         const name = manager === a ? 'mine' : 'theirs'
         const slot = await grantedTo(manager, ask(repo(1), name))
