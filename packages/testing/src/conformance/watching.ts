@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { SlotEvent } from '@slotkeeper/core'
 import type { HolderId, StoreEvent, WatchEvent } from '@slotkeeper/core/driver'
+import { recordingLogger } from '../fakes/recording-logger.ts'
 import { API, acquire, release, watch } from './commands.ts'
 import { ask, grantedTo, type Lab, repo, run } from './lab.ts'
 import type { Rule } from './rule.ts'
@@ -93,6 +94,36 @@ export function watchRules(rule: Rule): void {
     const late = hear(desk.driver.watch({ wants: () => true, signal: controller.signal }))
     await lab.until('a watch with an aborted signal ends', () => late.ended)
   })
+
+  rule(
+    '7. a watch begins once the store has heard of it: from its first resync on nothing is missed',
+    async (lab) => {
+      const logger = recordingLogger()
+      const { manager, faults } = await lab.faulty({ logger })
+      const other = await lab.manager()
+      await other.setRepositoryLimit(repo(1))
+      await manager.health()
+      faults.fail({ calls: ['transact'] })
+      const told: SlotEvent[] = []
+      const stop = manager.queueManager.setupWatcher('acme/api', (event) => told.push(event))
+      const controller = new AbortController()
+      const first = (async () => {
+        for await (const event of manager.watchSlotAvailability('acme/api', { signal: controller.signal }))
+          return event
+      })()
+      await lab.until('it was tried', () => logger.find('store-error') !== undefined)
+      assert.deepEqual(told, [], 'the store does not know of the watch yet')
+      faults.heal()
+      assert.equal((await lab.settles('the iteration begins', first))?.kind, 'resync')
+      await (await grantedTo(other, ask(repo(1), 'after'))).release()
+      await lab.until('what came after it is told', () =>
+        told.some((event) => event.kind === 'released' && event.run === run('after')),
+      )
+      assert.equal(told[0]?.kind, 'resync')
+      stop()
+      controller.abort()
+    },
+  )
 
   rule(
     '7. setupWatcher and watchSlotAvailability tell everything that happens in a repository, wherever it is done',
