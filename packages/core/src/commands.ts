@@ -15,6 +15,9 @@ interface Base {
   readonly ticket: string
 }
 
+/** Who ends, adopts or moves what is not theirs, and why; stands in the `detail` of the event. */
+export type AuditDetail = { readonly actor: string; readonly reason: string }
+
 /** A command that gives a row to a holder. */
 interface Timed {
   /** Filled in when it is sent: a holder that dies is replaced by the next one of the same Manager. */
@@ -53,6 +56,8 @@ export interface AcquireCommand extends Base, Timed {
   readonly claimTimeoutMs: number
   readonly leaseTtlMs: number
   readonly meta: Readonly<Record<string, string>> | undefined
+  /** Set when a rebuild enqueues what its controller had lost. */
+  readonly audit?: AuditDetail | undefined
   outcome: AcquireResult | undefined
 }
 /** Why nothing was granted or enqueued. */
@@ -96,13 +101,17 @@ export type ClaimResult =
   | HolderDead
   | TooLate
 
-/** Takes over a slot that nobody keeps. With `beyond`, also makes a slot for a run that provably runs, over the limit if need be. */
+/**
+ * Takes over a slot that nobody keeps. With `beyond`, also makes a slot for a run that provably runs, over the limit if need be; a row of
+ * another `runUid` is left alone.
+ */
 export interface AdoptCommand extends Base, Timed {
   readonly kind: 'adopt'
   readonly run: RunKey
   readonly beyond:
     | { readonly runUid: string | undefined; readonly claimTimeoutMs: number; readonly leaseTtlMs: number }
     | undefined
+  readonly audit?: AuditDetail | undefined
   outcome: AcquireResult | undefined
 }
 
@@ -113,6 +122,7 @@ export interface RequeueCommand extends Base {
   readonly token: number
   /** How long it is parked first, 0 for not at all. */
   readonly delayMs: number
+  readonly audit?: AuditDetail | undefined
   outcome: RequeueResult | undefined
 }
 /** What became of giving a slot back; `row` waits again at its old place. */
@@ -128,7 +138,7 @@ export interface ReleaseCommand extends Base {
   readonly token: number
   readonly state: FinalState
   /** Set when somebody other than its owner ends it. */
-  readonly force: { readonly actor: string; readonly reason: string } | undefined
+  readonly force: AuditDetail | undefined
   outcome: ReleaseResult | undefined
 }
 /** What became of a release; `promoted`: the run that got the place in the same commit. */
@@ -165,7 +175,17 @@ export interface WithdrawCommand extends Base {
 export interface RemoveCommand extends Base {
   readonly kind: 'remove'
   readonly run: RunKey
+  /** Only the attempt that was seen, with how it ended; without it whatever waits, as `cancelled`. */
+  readonly seen?: { readonly sequence: number; readonly state: FinalState } | undefined
+  readonly audit?: AuditDetail | undefined
   outcome: { readonly kind: 'removed' | 'running' | 'absent' } | undefined
+}
+
+/** Forgets the record of a run that neither waits nor holds. */
+export interface ForgetCommand extends Base {
+  readonly kind: 'forget'
+  readonly run: RunKey
+  outcome: { readonly kind: 'forgotten' | 'busy' | 'absent' } | undefined
 }
 
 /** Notes where a run is; never frees or takes a slot. */
@@ -222,6 +242,7 @@ export type Command =
   | FinishCommand
   | WithdrawCommand
   | RemoveCommand
+  | ForgetCommand
   | RunStateCommand
   | RepositoryStateCommand
   | LimitCommand

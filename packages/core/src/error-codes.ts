@@ -88,6 +88,12 @@ export const ERROR_CODES = {
     meaning: 'The operation exists only for durable slots.',
     remedy: 'Release the slot of a worker instead.',
   },
+  SLOTKEEPER_LISTING_FAILED: {
+    retryable: true,
+    meaning:
+      'The listing given to initQueues or auditDrift threw before its end; nothing was dropped for it.',
+    remedy: 'See `cause`; call again with a new listing.',
+  },
   SLOTKEEPER_STORE_UNAVAILABLE: {
     retryable: true,
     meaning: 'The store cannot be reached or does not answer.',

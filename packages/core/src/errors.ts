@@ -133,6 +133,23 @@ export class StoreError extends SlotkeeperError {
   }
 }
 
+/**
+ * The listing of an `initQueues` or `auditDrift` failed (`SLOTKEEPER_LISTING_FAILED`), for the reason in `cause`. Nothing was ended, queued
+ * or given back on the strength of a part of it; what was adopted until then stays adopted. Ask again.
+ */
+export class ListingFailedError extends SlotkeeperError {
+  /** How many runs it had named. */
+  readonly listed: number
+  constructor(listed: number, cause: unknown) {
+    super(
+      'SLOTKEEPER_LISTING_FAILED',
+      `The listing of actual runs failed after ${listed} of them: ${cause instanceof Error ? cause.message : String(cause)}. Nothing was dropped; ask again.`,
+      { cause },
+    )
+    this.listed = listed
+  }
+}
+
 /** Something that must never happen (`SLOTKEEPER_INTERNAL`). */
 export class InternalError extends SlotkeeperError {
   constructor(message: string, cause?: unknown) {

@@ -11,7 +11,10 @@ import type { LocalSlot } from './local-slot.ts'
 import type { ManagerOptions } from './manager-options.ts'
 import type { AcquireOutcome, ReleaseOutcome } from './outcomes.ts'
 import { QueueManager } from './queue-manager.ts'
+import type { ActualRun } from './repair/actual-run.ts'
 import { type Audit, checkAudit } from './repair/audit.ts'
+import { type AuditDriftOptions, Audits } from './repair/audits.ts'
+import type { Drift } from './repair/drift.ts'
 import { type ForceReleaseOptions, forceRelease } from './repair/force-release.ts'
 import {
   checkUid,
@@ -67,13 +70,15 @@ export class Manager implements AsyncDisposable {
   /** Where runs are in their lives. */
   readonly stateManager: StateManager
   readonly #engine: Engine
+  readonly #audits: Audits
   #closed: Promise<void> | undefined
 
   /** @throws InvalidArgumentError for wrong options; SlotkeeperError `SLOTKEEPER_DRIVER_IN_USE` for a driver of another Manager */
   constructor(options: ManagerOptions) {
     this.#engine = new Engine(options)
     this.driverType = this.#engine.driver.name
-    this.queueManager = new QueueManager(this.#engine, this)
+    this.#audits = new Audits(this.#engine)
+    this.queueManager = new QueueManager(this.#engine, this, this.#audits)
     this.stateManager = new StateManager(this)
   }
 
@@ -348,6 +353,17 @@ export class Manager implements AsyncDisposable {
   async explain(ref: RepositoryRef, run: RunKey, options?: CallOptions): Promise<Explanation> {
     checkKey(run, 'run')
     return explainRun(keyOf(ref), run, await this.#readRepository(ref, 100, 100, run, options))
+  }
+
+  /**
+   * Compares the store with what the cluster really runs, as `queueManager.initQueues` does, for now and then; a few minutes are a good
+   * period. With `repair` it also does what `initQueues` would. One thing more: a slot that its living holder keeps, and that the audits
+   * of this Manager have missed for `missingMs`, is ended.
+   * @returns what differed, and what was done about it
+   * @throws what `initQueues` throws
+   */
+  auditDrift(actual: AsyncIterable<ActualRun>, options: AuditDriftOptions): Promise<readonly Drift[]> {
+    return this.#audits.auditDrift(actual, options)
   }
 
   /** Deletes a repository with its queue, its slots and its records. Whoever holds one of its slots loses it. */

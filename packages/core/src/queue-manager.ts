@@ -6,6 +6,9 @@ import { CallTimeoutError, InvalidArgumentError } from './errors.ts'
 import { checkKey, type RunKey } from './keys.ts'
 import type { Manager } from './manager.ts'
 import type { AcquireOutcome, EnqueueOutcome } from './outcomes.ts'
+import type { ActualRun } from './repair/actual-run.ts'
+import type { Audits, InitQueuesOptions } from './repair/audits.ts'
+import type { Drift } from './repair/drift.ts'
 import { describeRepository, keyOf, type Repository, type RepositoryRef } from './repository.ts'
 import { type FinalState, isFinal, isSlot, type RunRow } from './rows.ts'
 import type { Slot } from './slot.ts'
@@ -32,11 +35,30 @@ const MOST_RUNS = 10_000
 export class QueueManager {
   readonly #engine: Engine
   readonly #manager: Manager
+  readonly #audits: Audits
 
   /** Made by the Manager. */
-  constructor(engine: Engine, manager: Manager) {
+  constructor(engine: Engine, manager: Manager, audits: Audits) {
     this.#engine = engine
     this.#manager = manager
+    this.#audits = audits
+  }
+
+  /**
+   * Rebuilds the store's slots and queues against what the cluster really runs; for the start of a controller. It marks where the store
+   * is, iterates `actual`, which does its listing only then, and: adopts what runs and nobody keeps, over the limit if need be; ends what
+   * was over by the mark; gives back what has a slot, never started and nobody keeps; queues what waits, in the declared order. Whatever
+   * is younger than the mark is left alone, for the listing may be older; so is what a living holder keeps and the listing does not show.
+   *
+   * Entries that cannot be used are reported one by one and stop nothing. Every change names the lease or sequence that was seen, so all
+   * replicas may do it at once, twice, or be killed in the middle. Every repair stands in the log (`event: 'audit'`) and in the `detail`
+   * of its event.
+   * @returns what differed, and what was done about it
+   * @throws ListingFailedError when the listing throws, and then nothing was dropped, queued or given back; the signal's reason;
+   * InvalidArgumentError; a retryable SlotkeeperError when the store is away
+   */
+  initQueues(actual: AsyncIterable<ActualRun>, options?: InitQueuesOptions): Promise<readonly Drift[]> {
+    return this.#audits.initQueues(actual, options)
   }
 
   /**

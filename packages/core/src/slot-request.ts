@@ -68,7 +68,7 @@ export function acquireCommand(
 }
 
 /** @throws InvalidArgumentError unless it is a whole number of 32 bits */
-function checkPriority(priority: unknown): number {
+export function checkPriority(priority: unknown): number {
   if (priority === undefined) return 0
   if (typeof priority === 'number' && (priority | 0) === priority) return priority
   throw new InvalidArgumentError(
@@ -76,7 +76,8 @@ function checkPriority(priority: unknown): number {
   )
 }
 
-function checkMeta(meta: unknown): Readonly<Record<string, string>> | undefined {
+/** @throws InvalidArgumentError unless it is an object of text values that every store keeps */
+export function checkMeta(meta: unknown): Readonly<Record<string, string>> | undefined {
   if (meta === undefined) return undefined
   if (typeof meta !== 'object' || meta === null || Array.isArray(meta))
     throw new InvalidArgumentError('meta must be an object of text values.')

@@ -88,7 +88,7 @@ function begin(
     grant(section, repository, row, was, command.holder)
     return granted(row, false)
   }
-  enqueue(section, repository, row, was, command.durable ? undefined : command.holder)
+  enqueue(section, repository, row, was, command.durable ? undefined : command.holder, command.audit)
   return waiting(section, row)
 }
 
@@ -214,16 +214,18 @@ export function adopt(section: Section, policy: Policy, command: AdoptCommand): 
   if (repository === undefined || repository.status !== 'present') return refused('removed', repository)
   const row = section.run(command.repository, command.run)
   if (row !== undefined) settle(section, policy, repository, row)
+  const { beyond, audit } = command
+  if (row !== undefined && row.phase !== 'record' && beyond !== undefined && isOtherLife(row, beyond))
+    return elsewhere(row)
   if (row !== undefined && isSlot(row.phase)) {
     if (row.phase === 'running')
       return row.holder === command.holder ? granted(row, row.grantedTo !== command.ticket) : elsewhere(row)
     if (isDead(section, command.holder)) return HOLDER_DEAD
     row.grantedTo = command.ticket
-    if (row.phase === 'reserved') claimSlot(section, repository, row, command.holder)
-    else adoptSlot(section, repository, row, command.holder)
+    if (row.phase === 'reserved') claimSlot(section, repository, row, command.holder, audit)
+    else adoptSlot(section, repository, row, command.holder, audit)
     return granted(row, false)
   }
-  const { beyond } = command
   if (beyond === undefined)
     return refused(
       row?.phase === 'waiting' ? tryRefusal(repository) : isFinal(row?.state) ? 'finished' : 'absent',
@@ -232,6 +234,7 @@ export function adopt(section: Section, policy: Policy, command: AdoptCommand): 
   if (
     row?.phase === 'record' &&
     isFinal(row.state) &&
+    !isGuess(row) &&
     (beyond.runUid === undefined || row.runUid === beyond.runUid)
   )
     return refused('finished', repository)
@@ -252,13 +255,14 @@ export function adopt(section: Section, policy: Policy, command: AdoptCommand): 
         })
   slot.durable = true
   slot.grantedTo = command.ticket
-  grant(section, repository, slot, was, command.holder)
+  grant(section, repository, slot, was, command.holder, audit)
   return granted(slot, false)
 }
 
 /** A command of an attempt that is over: the same caller's, not newer than the last one known, or the same uid after its end. */
 function isRepetition(row: RunRow, command: AcquireCommand): boolean {
   if (isPast(row, command.ticket)) return true
+  if (command.audit !== undefined && isGuess(row)) return false
   return command.runUid !== undefined && command.runUid === row.runUid && isFinal(row.state)
 }
 
@@ -267,8 +271,13 @@ function isPast(row: RunRow, ticket: string): boolean {
   return isNotAfter(ticket, row.ticket) || (row.grantedTo !== undefined && isNotAfter(ticket, row.grantedTo))
 }
 
+/** Nobody said how the attempt ended, and nobody wished it over at that time: a run that provably runs is proof that it did not. */
+export function isGuess(row: RunRow): boolean {
+  return row.state === 'expired' && row.maxHoldMs === 0
+}
+
 /** The command is about another life of the run than the row. */
-function isOtherLife(row: RunRow, command: AcquireCommand): boolean {
+function isOtherLife(row: RunRow, command: { readonly runUid: string | undefined }): boolean {
   return command.runUid !== undefined && row.runUid !== undefined && command.runUid !== row.runUid
 }
 

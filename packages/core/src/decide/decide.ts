@@ -7,7 +7,15 @@ import { finish, release, remove, requeue, withdraw } from './end.ts'
 import { expire, isDead } from './expire.ts'
 import { CHANGES_PER_COMMAND, CHANGES_PER_SETTLING, type Policy } from './policy.ts'
 import { promote } from './promote.ts'
-import { finishRemoval, removeRepository, setLimit, setRepositoryState, setRunState, watch } from './state.ts'
+import {
+  finishRemoval,
+  forget,
+  removeRepository,
+  setLimit,
+  setRepositoryState,
+  setRunState,
+  watch,
+} from './state.ts'
 import { claim } from './transitions.ts'
 
 type Waiting = Extract<AcquireResult, { kind: 'waiting' }>
@@ -90,6 +98,9 @@ function apply(section: Section, policy: Policy, command: Command, alone: boolea
       return
     case 'remove':
       command.outcome = remove(section, policy, command)
+      return
+    case 'forget':
+      command.outcome = forget(section, command)
       return
     case 'run-state':
       command.outcome = setRunState(section, policy, command)

@@ -161,6 +161,7 @@ export function requeue(section: Section, command: RequeueCommand): RequeueResul
     row,
     'requeued',
     command.delayMs > 0 ? dueIn(section, command.delayMs) : undefined,
+    command.audit,
   )
   return { kind: 'requeued', row, place: section.place(row) }
 }
@@ -176,9 +177,11 @@ export function remove(
   if (repository === undefined || row === undefined) return { kind: 'absent' }
   if (isSlot(row.phase)) return { kind: 'running' }
   if (row.phase === 'waiting') {
+    const { seen, audit } = command
     if (isNotAfter(command.ticket, row.ticket)) return { kind: 'absent' }
+    if (seen !== undefined && seen.sequence !== row.sequence) return { kind: 'absent' }
     if (row.holder !== undefined && row.holder !== section.by) section.bump(row.holder)
-    end(section, policy, repository, row, 'removed', command.ticket, 'cancelled')
+    end(section, policy, repository, row, 'removed', command.ticket, seen?.state ?? 'cancelled', audit)
     return { kind: 'removed' }
   }
   return { kind: row.endedBy === command.ticket ? 'removed' : 'absent' }

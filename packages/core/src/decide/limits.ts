@@ -30,6 +30,8 @@ export function propose(
   if (source === 'local' && proposal.uid !== undefined && row.removedUids.includes(proposal.uid))
     return undefined
   const revived = row.status === 'removed'
+  // Only its own word begins another life of a repository.
+  if (revived && source === 'global') return undefined
   if (!revived && !supersedes(proposal, current)) return row
   const before = limitOf(row)
   if (

@@ -1,4 +1,5 @@
 import type {
+  ForgetCommand,
   LimitCommand,
   RemoveRepositoryCommand,
   RepositoryStateCommand,
@@ -48,6 +49,15 @@ export function setRunState(
   section.saved(row, was)
   section.emit('run-state', row, row.holder, { state: command.state })
   return { kind: 'set', state: command.state }
+}
+
+/** Forgets a record before its time. Tokens and sequences go on rising all the same: the repository keeps count. */
+export function forget(section: Section, command: ForgetCommand): NonNullable<ForgetCommand['outcome']> {
+  const row = section.run(command.repository, command.run)
+  if (row === undefined) return { kind: 'absent' }
+  if (row.phase !== 'record') return { kind: 'busy' }
+  section.dropped(row, 'record')
+  return { kind: 'forgotten' }
 }
 
 function rank(state: RunState): number {

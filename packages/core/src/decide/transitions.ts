@@ -2,6 +2,7 @@
  * The moves of a run between phases. Each keeps the counts, the slot numbers and the token of its repository in step with the row,
  * saves both and says what happened. Whoever calls has decided that the move is right.
  */
+import type { AuditDetail } from '../commands.ts'
 import type { HolderId, RepositoryKey, RunKey } from '../keys.ts'
 import {
   type Ending,
@@ -127,6 +128,7 @@ export function enqueue(
   row: RunRow,
   was: RunRow['phase'] | undefined,
   holder: HolderId | undefined,
+  audit?: AuditDetail | undefined,
 ): void {
   row.phase = 'waiting'
   row.state = 'queued'
@@ -134,7 +136,7 @@ export function enqueue(
   repository.waiting++
   section.saved(row, was)
   section.savedRepository(repository)
-  section.emit('enqueued', row)
+  section.emit('enqueued', row, undefined, audit)
 }
 
 /** Grants a slot: running for `holder`, or, without one, reserved until somebody claims it. */
@@ -144,6 +146,7 @@ export function grant(
   row: RunRow,
   was: RunRow['phase'] | undefined,
   holder: HolderId | undefined,
+  audit?: AuditDetail | undefined,
 ): void {
   const limit = limitOf(repository)
   if (was === 'waiting') leaveQueue(repository, row)
@@ -160,20 +163,32 @@ export function grant(
   } else run(section, row, holder)
   section.saved(row, was)
   section.savedRepository(repository)
-  section.emit('granted', row)
+  section.emit('granted', row, undefined, audit)
 }
 
 /** Makes a reservation the running slot of `holder`. */
-export function claim(section: Section, repository: RepositoryRow, row: RunRow, holder: HolderId): void {
+export function claim(
+  section: Section,
+  repository: RepositoryRow,
+  row: RunRow,
+  holder: HolderId,
+  audit?: AuditDetail | undefined,
+): void {
   repository.reserved--
   run(section, row, holder)
   section.saved(row, 'reserved')
   section.savedRepository(repository)
-  section.emit('claimed', row)
+  section.emit('claimed', row, undefined, audit)
 }
 
 /** Gives an orphaned slot a keeper, a new lease and a new token; its number stays. */
-export function adopt(section: Section, repository: RepositoryRow, row: RunRow, holder: HolderId): void {
+export function adopt(
+  section: Section,
+  repository: RepositoryRow,
+  row: RunRow,
+  holder: HolderId,
+  audit?: AuditDetail | undefined,
+): void {
   row.token = nextToken(section, repository)
   repository.orphaned--
   row.phase = 'running'
@@ -181,7 +196,7 @@ export function adopt(section: Section, repository: RepositoryRow, row: RunRow, 
   row.dueAt = row.holdUntil
   section.saved(row, 'orphaned')
   section.savedRepository(repository)
-  section.emit('adopted', row)
+  section.emit('adopted', row, undefined, audit)
 }
 
 /** Moves a row to the new holder of the Manager that it belongs to. */
@@ -209,6 +224,7 @@ export function giveBack(
   row: RunRow,
   why: 'requeued' | 'parked',
   parkedUntil: number | undefined,
+  audit?: AuditDetail | undefined,
 ): void {
   const was = row.phase
   const lost = row.holder
@@ -225,7 +241,7 @@ export function giveBack(
   row.startedAt = undefined
   section.saved(row, was)
   section.savedRepository(repository)
-  section.emit(why, row, lost)
+  section.emit(why, row, lost, audit)
 }
 
 /** Parks a reservation that nobody claimed; each time for longer. */

@@ -123,7 +123,12 @@ export function statesGoForward(): Rule {
           !between
         const asked =
           old.ending === 'expired' && about(commit, row.run).some(({ ticket }) => ticket === old.ticket)
-        const resumed = asked || (kinds.includes('expired') && kinds.includes('enqueued'))
+        // Whoever proves that it runs disproves an end that nobody had told of.
+        const disproved =
+          old.state === 'expired' &&
+          old.maxHoldMs === 0 &&
+          about(commit, row.run).some(({ kind }) => kind === 'adopt')
+        const resumed = asked || disproved || (kinds.includes('expired') && kinds.includes('enqueued'))
         if (over && !resumed)
           must(row.phase === 'record', `6. the finished attempt of ${row.run} goes on`, commit)
         if (
