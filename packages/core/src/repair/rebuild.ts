@@ -418,16 +418,10 @@ export class Rebuild {
       async ({ actual, at }) => {
         const result = await this.#attempt(async () => {
           const outcome = await answers[at]
-          switch (outcome?.kind) {
-            case 'waiting':
-              return { kind: 'done' }
-            case 'granted':
-              return { kind: outcome.again ? 'overtaken' : 'done' }
-            case 'refused':
-              return refusedAs(outcome.reason)
-            default:
-              return { kind: 'overtaken' }
-          }
+          if (outcome?.kind === 'refused') return refusedAs(outcome.reason)
+          const isRow = outcome?.kind === 'waiting' || outcome?.kind === 'granted'
+          // A durable row keeps the ticket of whoever was first.
+          return { kind: isRow && outcome.row.ticket === commands[at]?.ticket ? 'done' : 'overtaken' }
         })
         this.#found({ kind: 'unqueued', ...of(actual), repair: result })
         return result
