@@ -31,5 +31,5 @@ export type { Ending, FinalState, RepositoryState, RunState, StoreEventKind } fr
 export type { Slot } from './slot.ts'
 export type { QueueEntry, RepositoryInfo, SlotInfo, SlotRef } from './slot-info.ts'
 export type { SlotRequest } from './slot-request.ts'
-export type { StateManager, StateOptions } from './state-manager.ts'
+export type { RunTimes, StateManager, StateOptions } from './state-manager.ts'
 export type { SlotEvent } from './watch-hub.ts'

@@ -79,7 +79,7 @@ export class Manager implements AsyncDisposable {
     this.driverType = this.#engine.driver.name
     this.#audits = new Audits(this.#engine)
     this.queueManager = new QueueManager(this.#engine, this, this.#audits)
-    this.stateManager = new StateManager(this)
+    this.stateManager = new StateManager(this.#engine, this)
   }
 
   /** This Manager's present claim to be alive in the store; `undefined` before the first slot is asked for. */
