@@ -38,7 +38,10 @@ export type Drift =
   | ({ readonly kind: 'listed-twice' } & OfRun)
   /** It runs, and nobody keeps its slot: adopted. `slot`: what this Manager keeps from now on. */
   | ({ readonly kind: 'unkept'; readonly slot: Slot | undefined } & Mended)
-  /** It runs without a slot: it got one, over the limit if need be, and then `beyondLimit` says so. */
+  /**
+   * It runs without a slot: it got one, over the limit if need be, and then `beyondLimit` says so. What is over is freed only after that, so
+   * that nobody else gets the place of a run that runs.
+   */
   | ({
       readonly kind: 'uncounted'
       readonly slot: Slot | undefined

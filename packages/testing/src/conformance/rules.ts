@@ -18,6 +18,7 @@ import { parkingRules } from './parking.ts'
 import { raceRules } from './races.ts'
 import { readRules } from './reads.ts'
 import { removalRules } from './removal.ts'
+import { repairRules } from './repair.ts'
 import { repeatRules } from './repeats.ts'
 import { repositoryStateRules } from './repository-states.ts'
 import { rowRules } from './rows.ts'
@@ -56,6 +57,7 @@ const GROUPS: readonly ((rule: Rule) => void)[] = [
   parkingRules,
   authorityRules,
   removalRules,
+  repairRules,
   identifierRules,
   readRules,
   rowRules,
