@@ -47,6 +47,7 @@ export default defineConfig({
         project(name, `${folder}/${name}`, ['src/**/*.test.ts', 'test/**/*.test.ts']),
       ),
       project('demo', fileURLToPath(new URL('./examples/demo', import.meta.url)), ['*.test.ts']),
+      project('controller', fileURLToPath(new URL('./examples/controller', import.meta.url)), ['*.test.ts']),
       project('driver-template', fileURLToPath(new URL('./examples/driver-template', import.meta.url)), [
         '*.test.ts',
       ]),

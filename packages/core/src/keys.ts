@@ -4,7 +4,10 @@ import { InvalidArgumentError } from './errors.ts'
 export type RepositoryKey = `${string}/${string}`
 /** `namespace/name` of a run. Identity everywhere is (repository, run): one run key in two repositories is two runs. */
 export type RunKey = `${string}/${string}`
-/** Names one grant of a slot, new at every grant. Opaque: compare it, store it, never read meaning into it. */
+/**
+ * Names one grant of a slot within its repository, new at every grant. Opaque: compare it, store it, never read meaning into it. Two
+ * repositories may give the same lease, so keep the repository beside it.
+ */
 export type LeaseId = string & { readonly __brand: 'LeaseId' }
 /** Names one life of a Manager in the store: its label and a random part, new at every opening. */
 export type HolderId = string & { readonly __brand: 'HolderId' }
