@@ -29,10 +29,9 @@ process.once('disconnect', () => process.exit(1))
 
 // 1. Before anything else: what runs is counted, what is over is freed, what waits is queued.
 await queueManager.initQueues(cluster.list())
-process.send?.('ready')
 
-let news = Promise.withResolvers<void>()
-const hear = () => news.resolve()
+let news = new AbortController()
+const hear = () => news.abort()
 const folderWatch = watch(folder, hear)
 const watched = new Set<string>()
 /** Runs that this process has started: by repository and lease, for a lease names a grant within its repository. */
@@ -41,14 +40,14 @@ let audited = performance.now()
 
 // 2. Then look again and again, whenever there may be news.
 while (!stopping.signal.aborted) {
-  news = Promise.withResolvers()
+  news = new AbortController()
   await reconcile()
   if (performance.now() - audited > AUDIT_MS) {
     // 3. Now and then: adopts what a dead replica left behind.
     await manager.auditDrift(cluster.list(), { repair: true, reason: 'periodic audit' })
     audited = performance.now()
   }
-  await Promise.race([news.promise, pause(RESYNC_MS)])
+  await pause(RESYNC_MS, undefined, { signal: news.signal }).catch(() => {})
 }
 folderWatch.close()
 await manager.close()

@@ -43,11 +43,15 @@ export function judge(folder: string, journal: string): Verdict {
   for (const [key, span] of spans) {
     span.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.by - b.by))
     let now = 0
-    peaks[key] = 0
-    for (const { by } of span) peaks[key] = Math.max(peaks[key] ?? 0, (now += by))
+    let peak = 0
+    for (const { by } of span) {
+      now += by
+      peak = Math.max(peak, now)
+    }
+    peaks[key] = peak
     const limit = limits.get(key) ?? 0
-    if (limit > 0 && (peaks[key] ?? 0) > limit)
-      problems.push(`${peaks[key]} runs of ${key} were at work at once; its limit is ${limit}`)
+    if (limit > 0 && peak > limit)
+      problems.push(`${peak} runs of ${key} were at work at once; its limit is ${limit}`)
   }
   return { peaks, runs: names.length, problems }
 }

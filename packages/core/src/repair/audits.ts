@@ -7,6 +7,7 @@ import type { ActualRun } from './actual-run.ts'
 import { checkAudit } from './audit.ts'
 import type { Drift } from './drift.ts'
 import { Rebuild } from './rebuild.ts'
+import { nameOf } from './repairs.ts'
 
 /** What a comparison with the cluster is told of its listing. `timeoutMs` is for each call to the store; the listing has no limit. */
 export interface ListingOptions extends CallOptions {
@@ -117,7 +118,7 @@ export class Audits {
       listsWaiting: checkFlag('listsWaiting', listsWaiting),
       covers,
       isMissing(repository: RepositoryKey, run: RunKey, token: number) {
-        const slot = `${repository} ${run} ${token}`
+        const slot = `${nameOf(repository, run)}\0${token}`
         const since = before.get(slot) ?? now
         missing.set(slot, since)
         return now - since >= missingMs

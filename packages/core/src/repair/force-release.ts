@@ -22,9 +22,7 @@ export async function forceRelease(
   const force = checkAudit(audit)
   const state = options?.state ?? 'cancelled'
   const outcome = await engine.release(repository, { run, token }, { ...options, state, force })
-  // The store raises nobody's epoch for what a Manager does to its own slot.
-  if (outcome.kind === 'released')
-    for (const mine of engine.slots.of(repository, run)) if (mine.token === token) mine.lose('removed')
+  if (outcome.kind === 'released') loseTaken(engine, repository, run, token)
   engine.logger.warn(
     {
       event: 'audit',
@@ -39,4 +37,10 @@ export async function forceRelease(
     'a slot was to be released by force',
   )
   return outcome
+}
+
+/** A slot was ended in the store over the head of whoever held it. The store raises nobody's epoch for what a Manager does to its own slot. */
+export function loseTaken(engine: Engine, repository: RepositoryKey, run: RunKey, token: number): void {
+  for (const mine of [...engine.slots.values()])
+    if (mine.token === token && mine.run === run && mine.repository === repository) mine.lose('removed')
 }
