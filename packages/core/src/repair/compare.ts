@@ -61,10 +61,8 @@ export function compare(
   }
   if (!unchanged || !isSlot(marked.phase)) return 'agrees'
   if (state === 'queued')
-    // Whoever claimed it has yet to start it, if he lives.
-    return row.phase === 'reserved' || kept || marked.phase === 'reserved' || marked.kept
-      ? 'agrees'
-      : 'unstarted'
+    // Whoever claimed it has yet to start it, if he lives. Nobody keeps again what nobody kept, but under another lease.
+    return row.phase === 'reserved' || marked.phase === 'reserved' || marked.kept ? 'agrees' : 'unstarted'
   // What was only reserved at the mark may be another life, claimed since.
   if (marked.phase === 'reserved')
     return actual.runUid !== undefined && actual.runUid === row.runUid ? 'over' : 'agrees'

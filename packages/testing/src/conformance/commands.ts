@@ -84,7 +84,7 @@ export function withdraw(of: OfRun & { readonly of: string; readonly orphan?: bo
   return { kind: 'withdraw', repository: API, orphan: false, outcome: undefined, ...of }
 }
 
-export function remove(of: OfRun): RemoveCommand {
+export function remove(of: OfRun & Partial<Pick<RemoveCommand, 'seen' | 'audit'>>): RemoveCommand {
   return { kind: 'remove', repository: API, outcome: undefined, ...of }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { ActualRun, Drift, Manager, Repository } from '@slotkeeper/core'
-import { API, acquire, adopt, enqueue, release } from './commands.ts'
+import { API, acquire, adopt, enqueue, release, remove } from './commands.ts'
 import { ask, grantedTo, isQueued, repo, run } from './lab.ts'
 import type { Rule } from './rule.ts'
 
@@ -162,6 +162,25 @@ export function repairRules(rule: Rule): void {
       }
     },
   )
+
+  rule('repair: an entry is removed only as the attempt that was seen', async (lab) => {
+    const desk = await lab.desk()
+    for (const n of [0, 1]) await desk.send(enqueue({ run: run(n), ticket: desk.ticket() }))
+    const sequence = (await desk.row(API, run(1)))?.sequence ?? 0
+    const take = (seen: number) =>
+      desk.send(
+        remove({
+          run: run(1),
+          ticket: desk.ticket(),
+          seen: { sequence: seen, state: 'failed' },
+          audit,
+        }),
+      )
+    assert.deepEqual(await take(sequence - 1), { kind: 'absent' })
+    assert.equal((await desk.row(API, run(1)))?.phase, 'waiting')
+    assert.deepEqual(await take(sequence), { kind: 'removed' })
+    assert.equal((await desk.row(API, run(1)))?.state, 'failed')
+  })
 
   rule('limits: a global word about a repository that was removed does not bring it back', async (lab) => {
     const [a, b] = await lab.managers(2)

@@ -249,6 +249,31 @@ describe('what is over', () => {
     )
   })
 
+  test('an entry that was queued, or given back, after the mark is left alone', async () => {
+    await using t = testManager()
+    const other = t.another().manager
+    const slot = await start(other, 'back')
+    const { queueManager } = other
+    const more = { runUid: 'uid-1' }
+    const drifts = await t.manager.queueManager.initQueues(
+      listing(
+        async () => {
+          await queueManager.addListToRunningQueue(repo(), [
+            { run: 'acme/over', ...more },
+            { run: 'acme/life', ...more },
+          ])
+          await slot.requeue()
+        },
+        actual('over', 'failed', more),
+        actual('life', 'queued', { runUid: 'uid-0' }),
+        actual('back', 'started'),
+      ),
+      { listsWaiting: true },
+    )
+    expect(drifts).toEqual([])
+    expect(await picture(t.manager)).toBe('back reserved, over waiting, life waiting')
+  })
+
   test('a reservation that is claimed while the listing goes on is not dropped for having been over before', async () => {
     await using t = testManager()
     const [outcome] = await t.manager.queueManager.addListToRunningQueue(repo(), ['acme/1'])
