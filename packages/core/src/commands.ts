@@ -15,9 +15,6 @@ interface Base {
   readonly ticket: string
 }
 
-/** Who ends, adopts or moves what is not theirs, and why; stands in the `detail` of the event. */
-export type AuditDetail = { readonly actor: string; readonly reason: string }
-
 /** A command that gives a row to a holder. */
 interface Timed {
   /** Filled in when it is sent: a holder that dies is replaced by the next one of the same Manager. */
@@ -57,7 +54,7 @@ export interface AcquireCommand extends Base, Timed {
   readonly leaseTtlMs: number
   readonly meta: Readonly<Record<string, string>> | undefined
   /** Set when a rebuild enqueues what its controller had lost. */
-  readonly audit?: AuditDetail | undefined
+  readonly audit?: Audit | undefined
   outcome: AcquireResult | undefined
 }
 /** Why nothing was granted or enqueued. */
@@ -111,7 +108,7 @@ export interface AdoptCommand extends Base, Timed {
   readonly beyond:
     | { readonly runUid: string | undefined; readonly claimTimeoutMs: number; readonly leaseTtlMs: number }
     | undefined
-  readonly audit?: AuditDetail | undefined
+  readonly audit?: Audit | undefined
   outcome: AcquireResult | undefined
 }
 
@@ -122,7 +119,7 @@ export interface RequeueCommand extends Base {
   readonly token: number
   /** How long it is parked first, 0 for not at all. */
   readonly delayMs: number
-  readonly audit?: AuditDetail | undefined
+  readonly audit?: Audit | undefined
   outcome: RequeueResult | undefined
 }
 /** What became of giving a slot back; `row` waits again at its old place. */
@@ -138,7 +135,7 @@ export interface ReleaseCommand extends Base {
   readonly token: number
   readonly state: FinalState
   /** Set when somebody other than its owner ends it. */
-  readonly force: AuditDetail | undefined
+  readonly force: Audit | undefined
   outcome: ReleaseResult | undefined
 }
 /** What became of a release; `promoted`: the run that got the place in the same commit. */
@@ -177,7 +174,7 @@ export interface RemoveCommand extends Base {
   readonly run: RunKey
   /** Only the attempt that was seen, with how it ended; without it whatever waits, as `cancelled`. */
   readonly seen?: { readonly sequence: number; readonly state: FinalState } | undefined
-  readonly audit?: AuditDetail | undefined
+  readonly audit?: Audit | undefined
   outcome: { readonly kind: 'removed' | 'running' | 'absent' } | undefined
 }
 

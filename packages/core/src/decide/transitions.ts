@@ -2,8 +2,9 @@
  * The moves of a run between phases. Each keeps the counts, the slot numbers and the token of its repository in step with the row,
  * saves both and says what happened. Whoever calls has decided that the move is right.
  */
-import type { AuditDetail } from '../commands.ts'
+
 import type { HolderId, RepositoryKey, RunKey } from '../keys.ts'
+import type { Audit } from '../repair/audit.ts'
 import {
   type Ending,
   type FinalState,
@@ -128,7 +129,7 @@ export function enqueue(
   row: RunRow,
   was: RunRow['phase'] | undefined,
   holder: HolderId | undefined,
-  audit?: AuditDetail | undefined,
+  audit?: Audit | undefined,
 ): void {
   row.phase = 'waiting'
   row.state = 'queued'
@@ -146,7 +147,7 @@ export function grant(
   row: RunRow,
   was: RunRow['phase'] | undefined,
   holder: HolderId | undefined,
-  audit?: AuditDetail | undefined,
+  audit?: Audit | undefined,
 ): void {
   const limit = limitOf(repository)
   if (was === 'waiting') leaveQueue(repository, row)
@@ -172,7 +173,7 @@ export function claim(
   repository: RepositoryRow,
   row: RunRow,
   holder: HolderId,
-  audit?: AuditDetail | undefined,
+  audit?: Audit | undefined,
 ): void {
   repository.reserved--
   run(section, row, holder)
@@ -187,7 +188,7 @@ export function adopt(
   repository: RepositoryRow,
   row: RunRow,
   holder: HolderId,
-  audit?: AuditDetail | undefined,
+  audit?: Audit | undefined,
 ): void {
   row.token = nextToken(section, repository)
   repository.orphaned--
@@ -224,7 +225,7 @@ export function giveBack(
   row: RunRow,
   why: 'requeued' | 'parked',
   parkedUntil: number | undefined,
-  audit?: AuditDetail | undefined,
+  audit?: Audit | undefined,
 ): void {
   const was = row.phase
   const lost = row.holder

@@ -1,8 +1,9 @@
 import { InvalidArgumentError } from '../errors.ts'
 import { textProblem } from '../keys.ts'
 
+// A type alias, so that it may stand as the `detail` of an event: an interface is no record of text.
 /** Who changes what is not theirs, and why. Both stand in the log and in the events, so never put a secret into them. */
-export interface Audit {
+export type Audit = {
   /** A person or a program, as the readers of the trail know it; text of up to 512 bytes. */
   readonly actor: string
   /** Text of up to 512 bytes. */

@@ -41,6 +41,5 @@ export async function forceRelease(
 
 /** A slot was ended in the store over the head of whoever held it. The store raises nobody's epoch for what a Manager does to its own slot. */
 export function loseTaken(engine: Engine, repository: RepositoryKey, run: RunKey, token: number): void {
-  for (const mine of [...engine.slots.values()])
-    if (mine.token === token && mine.run === run && mine.repository === repository) mine.lose('removed')
+  for (const mine of engine.slots.of(repository, run)) if (mine.token === token) mine.lose('removed')
 }

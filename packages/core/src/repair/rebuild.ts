@@ -1,11 +1,11 @@
 import { type CallOptions, pause } from '../call-options.ts'
-import type { AuditDetail } from '../commands.ts'
 import type { Engine } from '../engine.ts'
 import { leaseOf, type RepositoryKey, type RunKey } from '../keys.ts'
 import { describeRepository } from '../repository.ts'
 import type { FinalState, RunRow } from '../rows.ts'
 import type { Slot } from '../slot.ts'
 import { type ActualRun, type CheckedRun, checkActual } from './actual-run.ts'
+import type { Audit } from './audit.ts'
 import { compare, type Finding } from './compare.ts'
 import type { Drift, Repair } from './drift.ts'
 import { type Ending, overIn, replacedBy, vanishedEntry, vanishedSlot } from './ending.ts'
@@ -17,7 +17,7 @@ import { Trail } from './trail.ts'
 /** What a rebuild is told. */
 export interface RebuildOptions extends CallOptions {
   readonly repair: boolean
-  readonly audit: AuditDetail
+  readonly audit: Audit
   readonly lagMs: number
   readonly listsWaiting: boolean
   readonly covers: ((repository: RepositoryKey) => boolean) | undefined

@@ -1,5 +1,5 @@
 import type { CallOptions } from '../call-options.ts'
-import type { AcquireCommand, AuditDetail } from '../commands.ts'
+import type { AcquireCommand } from '../commands.ts'
 import type { Engine } from '../engine.ts'
 import { isSlotkeeperError, type RefusalReason } from '../errors.ts'
 import type { HolderId, RepositoryKey, RunKey } from '../keys.ts'
@@ -7,6 +7,7 @@ import { isAlive, type RunRow } from '../rows.ts'
 import type { Slot } from '../slot.ts'
 import { acquireCommand } from '../slot-request.ts'
 import type { CheckedRun } from './actual-run.ts'
+import type { Audit } from './audit.ts'
 import type { Repair } from './drift.ts'
 import type { Ending } from './ending.ts'
 import { loseTaken } from './force-release.ts'
@@ -18,7 +19,7 @@ const PIECE = 200
 export interface RepairsOptions {
   /** False: nothing is done, everything is planned. */
   readonly repair: boolean
-  readonly audit: AuditDetail
+  readonly audit: Audit
   readonly call: CallOptions
 }
 

@@ -1,14 +1,14 @@
-import type { AuditDetail } from '../commands.ts'
 import type { Logger } from '../logger.ts'
+import type { Audit } from './audit.ts'
 import type { Drift, Repair } from './drift.ts'
 
 /** What was found, and the trail of what was done about it. */
 export class Trail {
   readonly drifts: Drift[] = []
   readonly #logger: Logger
-  readonly #audit: AuditDetail
+  readonly #audit: Audit
 
-  constructor(logger: Logger, audit: AuditDetail) {
+  constructor(logger: Logger, audit: Audit) {
     this.#logger = logger
     this.#audit = audit
   }
