@@ -68,6 +68,7 @@ export class Store {
     try {
       this.mirror.refresh()
       const result = work()
+      this.mirror.recent.commit(this.now(), (key) => this.mirror.idOf(key))
       this.sql.commit.run()
       return result
     } catch (error) {
@@ -81,7 +82,11 @@ export class Store {
   read<T>(work: () => T): T {
     this.sql.beginRead.run()
     try {
+      this.mirror.refresh()
       return work()
+    } catch (error) {
+      this.mirror.forget()
+      throw error
     } finally {
       this.#rollBack()
     }

@@ -115,7 +115,7 @@ describe('a file that cannot be a store is refused and left as it was', () => {
     const path = newPath()
     await (await openDriver(path)).close()
     const newer = new Sqlite(path)
-    newer.pragma('user_version = 2')
+    newer.pragma('user_version = 99')
     newer.close()
     await expectRefusal(path, 'SLOTKEEPER_SCHEMA_TOO_NEW')
   })
