@@ -10,13 +10,8 @@ import type { Store } from './store.ts'
  */
 export function applyChanges(store: Store, domain: string, now: number, changes: Changes): void {
   const { sql, mirror } = store
-  if (mayStayAhead(mirror, changes)) {
-    for (const { row } of changes.runs) mirror.setRecent(row)
-    for (const row of changes.repositories) {
-      mirror.recent.saveCounts(row.repository, countsOf(row), now)
-      Object.assign(mirror.repository(row.repository), { row, committedAt: now })
-    }
-  } else writeRows(store, now, changes)
+  if (mayStayAhead(mirror, changes)) saveAhead(mirror, now, changes)
+  else writeRows(store, now, changes)
   if (changes.tokenFloor > 0) {
     sql.raiseFloor.run(changes.tokenFloor)
     mirror.tokenFloor = Math.max(mirror.tokenFloor, changes.tokenFloor)
@@ -52,6 +47,24 @@ function isPlain({ row, before }: RunChange): boolean {
     before.phase === 'record' ||
     (before.phase === 'running' && before.dueAt === undefined)
   )
+}
+
+function saveAhead(mirror: Mirror, now: number, { repositories, runs }: Changes): void {
+  const rows = runs.map(({ row }) => row)
+  for (const row of rows) mirror.dropRun(row.repository, row.run)
+  for (const row of repositories) {
+    const { repository: key } = row
+    mirror.recent.save(
+      key,
+      now,
+      countsOf(row),
+      rows.filter((run) => run.repository === key),
+    )
+    Object.assign(mirror.repository(key), { row, committedAt: now })
+  }
+  for (const row of rows)
+    if (!repositories.some(({ repository }) => repository === row.repository))
+      mirror.recent.save(row.repository, now, undefined, [row])
 }
 
 function writeRows({ sql, mirror }: Store, now: number, changes: Changes): void {

@@ -165,12 +165,6 @@ export class Mirror {
     return row
   }
 
-  /** Takes note of a row that goes before the tables. */
-  setRecent(row: RunRow): void {
-    this.dropRun(row.repository, row.run)
-    this.recent.saveRun(row)
-  }
-
   /** The repository's id; it has a row. */
   idOf(key: RepositoryKey): number {
     const { id } = this.repository(key)

@@ -3,14 +3,19 @@ import type { Counts } from './repository-columns.ts'
 import { type Packed, packed, rowOf, runCells } from './run-columns.ts'
 import type { Statements } from './sql.ts'
 
-/** So many words are settled at once, four of them for a slot taken and given back; it takes some milliseconds. */
-const MOST_TOLD = 4096
+/** After so many rows of runs, or so many commits, all is settled; it takes some milliseconds. */
+const MOST_RUNS = 2048
+const MOST_COMMITS = 4096
+/** Counts of so many repositories stay ahead even then: they change with every commit, and are written together here. */
+const MOST_COUNTS = 4096
 
-/** What a commit tells, in order: a run as it is now; a repository's counts and when; or, alone, a repository that was settled. */
+/** What a commit tells, in order: a repository's counts and runs as they are now; or, alone, a repository that was settled. */
 type Told =
-  | readonly [key: RepositoryKey, run: Packed]
-  | readonly [key: RepositoryKey, counts: Counts, committedAt: number]
+  | readonly [key: RepositoryKey, committedAt: number, counts: Counts | null, ...runs: Packed[]]
   | readonly [key: RepositoryKey]
+
+/** Where the runs of a `Told` begin. */
+const FIRST_RUN = 3
 
 /** What came before the tables in one repository. */
 interface Ahead {
@@ -35,8 +40,8 @@ export class Recent {
   readonly #ahead = new Map<RepositoryKey, Ahead>()
   /** Told in the transaction under way. */
   #told: Told[] = []
-  /** Since it was settled. */
-  #heard = 0
+  /** Rows of runs told since all was settled. */
+  #runs = 0
   #firstDue = Number.POSITIVE_INFINITY
   /** The last row of the table that is remembered here, and the last that was settled; `undefined` = nothing is known. */
   #newest = 0
@@ -49,10 +54,6 @@ export class Recent {
   /** No record here may be forgotten sooner. */
   get firstDue(): number {
     return this.#firstDue
-  }
-
-  get isEmpty(): boolean {
-    return this.#ahead.size === 0
   }
 
   /** Learns what others have committed. */
@@ -100,12 +101,9 @@ export class Recent {
       if (of === undefined || of === key) for (const list of runs.values()) yield rowOf(key, list)
   }
 
-  saveRun(row: RunRow): void {
-    this.#tell([row.repository, packed(row)])
-  }
-
-  saveCounts(key: RepositoryKey, counts: Counts, committedAt: number): void {
-    this.#tell([key, counts, committedAt])
+  /** Takes note of changed rows of a repository; without `counts` they are as they were. */
+  save(key: RepositoryKey, committedAt: number, counts: Counts | undefined, rows: readonly RunRow[]): void {
+    this.#tell([key, committedAt, counts ?? null, ...rows.map(packed)])
   }
 
   /** Writes what is here of a repository into the tables. */
@@ -116,28 +114,51 @@ export class Recent {
     this.#tell([key])
   }
 
-  /** Appends what the transaction told; to be called last in it. `idOf` finds a repository's id, should it be time to settle them all. */
+  /** Appends what the transaction told; to be called last in it. `idOf` finds a repository's id, should it be time to settle all. */
   commit(now: number, idOf: (key: RepositoryKey) => number): void {
     if (this.#told.length === 0) return
-    if (this.#heard > MOST_TOLD) return this.settleAll(idOf)
-    this.#sql.addRecent.run(++this.#newest, now, JSON.stringify(this.#told))
-    this.#told = []
+    if (this.#runs > MOST_RUNS || this.#newest - (this.#settled as number) > MOST_COMMITS)
+      this.#settleAll(idOf, MOST_COUNTS)
+    if (this.#told.length > 0) this.#append(now)
   }
 
   /** Writes all of it into the tables. */
   settleAll(idOf: (key: RepositoryKey) => number): void {
-    if (this.#ahead.size === 0 && this.#told.length === 0) return
-    for (const [key, ahead] of this.#ahead) this.#write(ahead, idOf(key))
+    if (this.#ahead.size > 0) this.#settleAll(idOf, 0)
+  }
+
+  #settleAll(idOf: (key: RepositoryKey) => number, mostCounts: number): void {
+    const kept: Told[] = []
+    const keeps = this.#ahead.size <= mostCounts
+    for (const [key, ahead] of this.#ahead) {
+      const { counts, committedAt } = ahead
+      if (!keeps || counts === undefined) this.#write(ahead, idOf(key))
+      else {
+        this.#writeRuns(ahead, idOf(key))
+        kept.push([key, committedAt, counts])
+      }
+    }
     this.#sql.dropRecent.run()
     this.#sql.noteSettled.run(this.#newest)
     this.#settled = this.#newest
-    this.#told = []
     this.#clear()
+    this.#told = kept
+    for (const told of kept) this.#learn(told)
   }
 
-  #write({ runs, counts, committedAt }: Ahead, id: number): void {
+  #append(now: number): void {
+    this.#sql.addRecent.run(++this.#newest, now, JSON.stringify(this.#told))
+    this.#told = []
+  }
+
+  #write(ahead: Ahead, id: number): void {
+    this.#writeRuns(ahead, id)
+    if (ahead.counts !== undefined)
+      this.#sql.saveCounts.run(JSON.stringify(ahead.counts), ahead.committedAt, id)
+  }
+
+  #writeRuns({ runs }: Ahead, id: number): void {
     for (const list of runs.values()) this.#sql.saveRun.run(runCells(id, list))
-    if (counts !== undefined) this.#sql.saveCounts.run(JSON.stringify(counts), committedAt, id)
   }
 
   #tell(told: Told): void {
@@ -146,30 +167,29 @@ export class Recent {
   }
 
   #learn(told: Told): void {
-    this.#heard++
-    const [key, what] = told
-    let ahead = this.#ahead.get(key)
-    if (what === undefined) {
+    const [key, committedAt, counts] = told
+    if (committedAt === undefined) {
       this.#ahead.delete(key)
       return
     }
+    let ahead = this.#ahead.get(key)
     if (ahead === undefined) {
       ahead = { runs: new Map(), counts: undefined, committedAt: 0 }
       this.#ahead.set(key, ahead)
     }
-    if (told.length === 3) {
-      ahead.counts = told[1]
-      ahead.committedAt = told[2]
-      return
+    if (counts !== null) Object.assign(ahead, { committedAt, counts })
+    for (let at = FIRST_RUN; at < told.length; at++) {
+      const list = told[at] as Packed
+      const [run, phase, , , , dueAt] = list
+      this.#runs++
+      ahead.runs.set(run as RunKey, list)
+      if (phase === 'record' && typeof dueAt === 'number' && dueAt < this.#firstDue) this.#firstDue = dueAt
     }
-    const [run, phase, , , , dueAt] = what as Packed
-    ahead.runs.set(run as RunKey, what)
-    if (phase === 'record' && typeof dueAt === 'number' && dueAt < this.#firstDue) this.#firstDue = dueAt
   }
 
   #clear(): void {
     this.#ahead.clear()
-    this.#heard = 0
+    this.#runs = 0
     this.#firstDue = Number.POSITIVE_INFINITY
   }
 }

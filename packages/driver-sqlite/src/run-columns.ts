@@ -33,7 +33,7 @@ export function runOf(repository: RepositoryKey, cells: readonly Cell[]): RunRow
 }
 
 export function packed(row: RunRow): Packed {
-  return [
+  const list = [
     row.run,
     row.phase,
     row.holder ?? null,
@@ -48,10 +48,6 @@ export function packed(row: RunRow): Packed {
     row.claimTimeoutMs,
     row.leaseTtlMs,
     row.parks,
-    row.runUid,
-    row.grantedTo,
-    row.meta,
-    row.holdUntil,
     row.state,
     row.queuedAt,
     row.acquiredAt,
@@ -59,8 +55,17 @@ export function packed(row: RunRow): Packed {
     row.endedAt,
     row.ending,
     row.endedBy,
+    row.runUid,
+    row.grantedTo,
+    row.meta,
+    row.holdUntil,
     row.successor,
   ]
+  // What is mostly absent stands last, and takes no room then.
+  let length = list.length
+  while (list[length - 1] === undefined) length--
+  list.length = length
+  return list
 }
 
 /** What `packed` made a list of. */
@@ -81,17 +86,17 @@ export function rowOf(repository: RepositoryKey, list: Packed): RunRow {
     claimTimeoutMs: list[11] as number,
     leaseTtlMs: list[12] as number,
     parks: list[13] as number,
-    runUid: (list[14] ?? undefined) as string | undefined,
-    grantedTo: (list[15] ?? undefined) as string | undefined,
-    meta: (list[16] ?? undefined) as RunRow['meta'],
-    holdUntil: (list[17] ?? undefined) as number | undefined,
-    state: (list[18] ?? undefined) as RunRow['state'],
-    queuedAt: (list[19] ?? undefined) as number | undefined,
-    acquiredAt: (list[20] ?? undefined) as number | undefined,
-    startedAt: (list[21] ?? undefined) as number | undefined,
-    endedAt: (list[22] ?? undefined) as number | undefined,
-    ending: (list[23] ?? undefined) as RunRow['ending'],
-    endedBy: (list[24] ?? undefined) as string | undefined,
+    state: (list[14] ?? undefined) as RunRow['state'],
+    queuedAt: (list[15] ?? undefined) as number | undefined,
+    acquiredAt: (list[16] ?? undefined) as number | undefined,
+    startedAt: (list[17] ?? undefined) as number | undefined,
+    endedAt: (list[18] ?? undefined) as number | undefined,
+    ending: (list[19] ?? undefined) as RunRow['ending'],
+    endedBy: (list[20] ?? undefined) as string | undefined,
+    runUid: (list[21] ?? undefined) as string | undefined,
+    grantedTo: (list[22] ?? undefined) as string | undefined,
+    meta: (list[23] ?? undefined) as RunRow['meta'],
+    holdUntil: (list[24] ?? undefined) as number | undefined,
     successor: (list[25] ?? undefined) as RunKey | undefined,
   }
 }
