@@ -156,6 +156,40 @@ describe('batcher', () => {
     await tick()
     expect(told).toEqual(['a/1'])
   })
+  test('a call that was answered at once is not awaited', async () => {
+    const told: string[] = []
+    const { batcher } = atOnce(0, (batch) => told.push(...batch.commands.map(({ ticket }) => ticket)))
+    const asked = ask(batcher, 'a/1', command('t1'))
+    await Promise.resolve()
+    expect(told).toEqual(['t1'])
+    await asked
+  })
+
+  test('after an answer at once that took long, the commands of one turn of the event loop gather', async () => {
+    for (const [ms, calls] of [
+      [0, [['t1'], ['t2'], ['t3']]],
+      [1, [['t1'], ['t2', 't3']]],
+    ] as const) {
+      const told: string[][] = []
+      const { batcher } = atOnce(ms, (batch) => told.push(batch.commands.map(({ ticket }) => ticket)))
+      await ask(batcher, 'a/1', command('t1'))
+      const later = ['t2', 't3'].map(async (ticket, at) => {
+        // Long after each other for microtasks, yet in one turn.
+        for (let pass = 0; pass < 50 * at; pass++) await Promise.resolve()
+        await ask(batcher, 'a/1', command(ticket))
+      })
+      await Promise.all(later)
+      expect(told).toEqual(calls)
+    }
+  })
+
+  test('a driver that throws at once fails the call', async () => {
+    const failure = new StoreError('SLOTKEEPER_STORE_UNAVAILABLE', 'away')
+    const { batcher } = atOnce(0, () => {
+      throw failure
+    })
+    await expect(ask(batcher, 'a/1', command('t1'))).rejects.toBe(failure)
+  })
 })
 
 describe('a synchronous driver', () => {
@@ -273,6 +307,32 @@ function scene(options: { budget?: number } = {}) {
     closing,
     ring: () => [...rings].forEach((ring) => void ring()),
   }
+}
+
+/** A batcher over a driver that decides at once, in so many ms of its clock. */
+function atOnce(ms: number, tell: (batch: DomainBatch) => void) {
+  let now = 0
+  const driver = {
+    name: 'fake',
+    manifest: { budget: 100 },
+    transact: (batches: readonly DomainBatch[]) => {
+      now += ms
+      for (const batch of batches) {
+        tell(batch)
+        batch.decision = { ...all(batch), granted: [] }
+      }
+    },
+  } as unknown as Driver
+  const host = {
+    driver,
+    decide: () => ({ decided: 0, more: false, granted: [] }),
+    clock: { monotonic: () => now },
+    callTimeoutMs: 1000,
+    closing: new AbortController().signal,
+    holder: () => undefined,
+    committed: () => {},
+  } as unknown as BatcherHost
+  return { batcher: new Batcher(host) }
 }
 
 function all(batch: DomainBatch) {

@@ -15,6 +15,9 @@ import type { Decide, Decision } from './section.ts'
 
 const NO_EVENTS: readonly StoreEvent[] = Object.freeze([])
 
+/** A turn of the event loop costs a tenth of it. */
+const WORTH_GATHERING_MS = 0.1
+
 /** A command, and who is told once its outcome is written or its domain failed. */
 export interface Entry {
   readonly command: Command
@@ -75,6 +78,11 @@ export class Batcher {
   readonly #waiting = new Map<string, Entry[]>()
   readonly #underway = new Set<string>()
   #scheduled = false
+  /**
+   * The last call was answered at once and took long: nothing is ever under way, so that commands would never gather. What timers and
+   * messages of one turn of the event loop bring about is worth waiting for then, and a turn costs little beside it.
+   */
+  #gathers = false
   /** The signal's of the last call, if that was answered at once and so has nothing that listens to it. */
   #unused: AbortController | undefined
 
@@ -99,10 +107,12 @@ export class Batcher {
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    queueMicrotask(() => {
+    const flush = () => {
       this.#scheduled = false
       this.#flush()
-    })
+    }
+    if (this.#gathers) setImmediate(flush)
+    else queueMicrotask(flush)
   }
 
   #flush(): void {
@@ -126,13 +136,15 @@ export class Batcher {
   }
 
   #send(batches: readonly Batch[]): void {
-    const { driver, decide, closing } = this.#host
+    const { driver, decide, clock, closing } = this.#host
     const controller = this.#unused ?? new AbortController()
     this.#unused = undefined
     if (closing.aborted) controller.abort(closing.reason)
     let failure: SlotkeeperError | undefined
     try {
+      const before = clock.monotonic()
       const call = driver.transact(batches, decide, controller.signal)
+      this.#gathers = call === undefined && clock.monotonic() - before > WORTH_GATHERING_MS
       if (call !== undefined) {
         void this.#await(batches, Promise.resolve(call), controller)
         return
@@ -144,11 +156,7 @@ export class Batcher {
     this.#finish(batches, failure)
   }
 
-  async #await(
-    batches: readonly Batch[],
-    call: Promise<void>,
-    controller: AbortController,
-  ): Promise<void> {
+  async #await(batches: readonly Batch[], call: Promise<void>, controller: AbortController): Promise<void> {
     const { clock, callTimeoutMs, closing } = this.#host
     const stop = () => controller.abort(closing.reason)
     closing.addEventListener('abort', stop, { once: true })

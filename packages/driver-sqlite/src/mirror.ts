@@ -8,8 +8,8 @@ import {
   type RunKey,
   type RunRow,
 } from '@slotkeeper/core/driver'
-import { committedAt, repositoryOf } from './repository-columns.ts'
 import { Recent } from './recent.ts'
+import { committedAt, repositoryOf } from './repository-columns.ts'
 import { type Cell, runOf } from './run-columns.ts'
 import type { Statements } from './sql.ts'
 

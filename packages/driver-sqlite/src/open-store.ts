@@ -90,11 +90,9 @@ function settle(
       db.exec(SCHEMA)
       db.pragma(`application_id = ${APPLICATION_ID}`)
       db.pragma(`user_version = ${SCHEMA_VERSION}`)
-      db.prepare('INSERT INTO meta (one, boot, base, latest, token_floor, settled) VALUES (1, ?, ?, ?, 0, 0)').run(
-        boot,
-        FIRST_TIME - uptime.now(),
-        FIRST_TIME,
-      )
+      db.prepare(
+        'INSERT INTO meta (one, boot, base, latest, token_floor, settled) VALUES (1, ?, ?, ?, 0, 0)',
+      ).run(boot, FIRST_TIME - uptime.now(), FIRST_TIME)
     })
   }
   if (

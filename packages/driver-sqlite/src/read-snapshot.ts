@@ -93,12 +93,7 @@ function readPlace(store: Store, id: number, row: RunRow): Place {
   const { sql } = store
   let before = sql.before.get(id, row.priority, COUNTED_PLACES) as number
   if (before < COUNTED_PLACES)
-    before += sql.beforeAmongEquals.get(
-      id,
-      row.priority,
-      row.sequence,
-      COUNTED_PLACES - before,
-    ) as number
+    before += sql.beforeAmongEquals.get(id, row.priority, row.sequence, COUNTED_PLACES - before) as number
   return before < COUNTED_PLACES ? before + 1 : { atLeast: COUNTED_PLACES + 1 }
 }
 

@@ -23,7 +23,16 @@ const FILED = 6
 
 export function runCells(repository: number, list: Packed): Cell[] {
   const [run, phase, holder, priority, sequence, dueAt] = list as Cell[]
-  return [run, repository, phase, holder, priority, sequence, dueAt, JSON.stringify(list.slice(FILED))] as Cell[]
+  return [
+    run,
+    repository,
+    phase,
+    holder,
+    priority,
+    sequence,
+    dueAt,
+    JSON.stringify(list.slice(FILED)),
+  ] as Cell[]
 }
 
 /** A row of `run`; its repository is known. */

@@ -70,7 +70,8 @@ export function prepareStatements(db: Database) {
 
     repository: rows(`SELECT ${REPOSITORY} FROM repository WHERE repository = ?`),
     /** Gives the id. */
-    saveRepository: one(`INSERT INTO repository (${REPOSITORY_COLUMNS.join(', ')}) VALUES (${values(REPOSITORY_COLUMNS)})
+    saveRepository:
+      one(`INSERT INTO repository (${REPOSITORY_COLUMNS.join(', ')}) VALUES (${values(REPOSITORY_COLUMNS)})
       ON CONFLICT (repository) DO UPDATE SET ${excluded(REPOSITORY_COLUMNS.slice(1))} RETURNING id`),
     /** counts, committed at, id */
     saveCounts: run('UPDATE repository SET counts = ?, committed_at = ? WHERE id = ?'),
@@ -124,7 +125,8 @@ export function prepareStatements(db: Database) {
     kept: rows(`SELECT ${RUN} FROM run INDEXED BY run_due
       WHERE repository = ? AND due_at IS NOT NULL AND phase <> 'record' AND phase IN ('reserved', 'orphaned') LIMIT ?`),
     /** holder; the repository's key in front */
-    ofHolder: rows(`SELECT repository.repository, ${RUN} FROM run INDEXED BY run_holder JOIN repository ON repository.id = run.repository
+    ofHolder:
+      rows(`SELECT repository.repository, ${RUN} FROM run INDEXED BY run_holder JOIN repository ON repository.id = run.repository
       WHERE run.holder = ?`),
     /** repository, priority, limit */
     before: one(`SELECT count(*) FROM (SELECT 1 FROM run INDEXED BY run_queue
@@ -154,9 +156,8 @@ export function prepareStatements(db: Database) {
     purgeHolders: run(`DELETE FROM holder WHERE holder IN (SELECT holder FROM holder
       WHERE dead = 1 AND NOT EXISTS (SELECT 1 FROM run INDEXED BY run_holder WHERE run.holder = holder.holder) LIMIT ?)`),
     /** now, limit */
-    purgeRecords:
-      run(`DELETE FROM run WHERE (run, repository) IN (SELECT run, repository FROM run INDEXED BY run_record
-      WHERE phase = 'record' AND due_at <= ? ORDER BY due_at LIMIT ?)`),
+    oldRecords: rows(`SELECT run, repository FROM run INDEXED BY run_record
+      WHERE phase = 'record' AND due_at <= ? ORDER BY due_at LIMIT ?`),
 
     settled: one('SELECT settled FROM meta'),
     /** up to this id, which `dropRecent` deletes */

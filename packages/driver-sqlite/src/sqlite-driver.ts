@@ -83,11 +83,7 @@ class SqliteDriver implements Driver {
   }
 
   /** Answers without a promise when the file was free. */
-  transact(
-    batch: readonly DomainBatch[],
-    decide: Decide,
-    signal?: AbortSignal,
-  ): void | Promise<void> {
+  transact(batch: readonly DomainBatch[], decide: Decide, signal?: AbortSignal): void | Promise<void> {
     try {
       const { deciding } = this.#get()
       return this.#turns.take(() => transactNow(deciding, batch, decide), signal)
