@@ -73,6 +73,37 @@ describe('what the newest commits changed goes before the tables', () => {
     expect(repositories).toMatchObject([{ live: 0, waiting: 0, numbers: [], lastToken: tokens.at(-1) }])
   })
 
+  test('a run of which a record is ahead waits again, and is granted in its turn', async () => {
+    const driver = await openDriver(newPath())
+    const holder = await openHolder(driver)
+    await ask(driver, holder, release(await grantOf(driver, 'acme/0', holder)))
+    await ask(driver, holder, release(await grantOf(driver, 'acme/1', holder)))
+    const held = await grantOf(driver, 'acme/2', holder)
+    const again = acquire('acme/1', holder)
+    await ask(driver, holder, again)
+    expect(again.outcome).toMatchObject({ kind: 'waiting', place: 1 })
+    const { runs } = await driver.read({ kind: 'holder', holder })
+    expect(runs.map(({ run, phase }) => [run, phase]).sort()).toEqual([
+      ['acme/1', 'waiting'],
+      ['acme/2', 'running'],
+    ])
+    const { decision } = await ask(driver, holder, release(held))
+    expect(decision?.granted).toMatchObject([{ run: 'acme/1', phase: 'running' }])
+  })
+
+  test('a slot that is ahead ends with its holder, in the next decision or by a sweep', async () => {
+    for (const sweeps of [false, true]) {
+      const driver = await openDriver(newPath())
+      const [gone, holder] = [await openHolder(driver), await openHolder(driver)]
+      await ask(driver, holder, release(await grantOf(driver, 'acme/0', holder)))
+      await grantOf(driver, 'acme/1', gone)
+      await driver.closeHolder(gone)
+      if (sweeps) expect((await driver.sweep(10)).domains).toEqual([REPO])
+      await grantOf(driver, 'acme/2', holder)
+      expect((await driver.read({ kind: 'holder', holder: gone })).runs).toEqual([])
+    }
+  })
+
   test('a commit that is undone leaves nothing of it behind', async () => {
     const path = newPath()
     const driver = await openDriver(path)
