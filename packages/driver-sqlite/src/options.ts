@@ -10,7 +10,7 @@ export interface SqliteDriverOptions {
    * back the last commits, about ten times as fast where the disk is slow. Default: `full`.
    */
   readonly synchronous?: 'full' | 'normal'
-  /** How long one try for the file's lock may block the event loop, in ms, 0 to 1000; tries are repeated without blocking. Default: 0. */
+  /** How long one try for the file's lock may block the event loop, in ms, 0 to 1000; tries are repeated without blocking. Default: 2. */
   readonly busyTimeoutMs?: number
   /** How long a call waits for a file that somebody else keeps locked, in ms, unless its signal aborts sooner. Default: 30,000. */
   readonly lockTimeoutMs?: number
@@ -34,7 +34,7 @@ export function settleOptions(options: SqliteDriverOptions): Settled {
   const {
     path,
     synchronous = 'full',
-    busyTimeoutMs = 0,
+    busyTimeoutMs = 2,
     lockTimeoutMs = 30_000,
     clock = systemClock,
   } = options

@@ -6,9 +6,7 @@ import {
 } from '@slotkeeper/core/driver'
 import { isBusy } from './failure.ts'
 
-/** The first tries for a lock that somebody else holds come with the next turns of the event loop: most commits take less than a ms. */
-const QUICK_TRIES = 16
-/** Pauses between later ones, each with a random part: short ones while commits explain it. */
+/** Pauses between tries for a lock that somebody else holds, each with a random part: short ones while commits explain it. */
 const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 16
 const SHORT_PAUSES = 30
@@ -31,7 +29,6 @@ export class Turns {
   readonly #fail: (error: unknown) => SlotkeeperError
   #queue: Turn[] = []
   #timer: NodeJS.Timeout | undefined
-  #soon: NodeJS.Immediate | undefined
   #tries = 0
 
   constructor(options: { path: string; lockTimeoutMs: number; fail: (error: unknown) => SlotkeeperError }) {
@@ -60,9 +57,7 @@ export class Turns {
   /** Ends all that wait. */
   close(): void {
     clearTimeout(this.#timer)
-    clearImmediate(this.#soon)
     this.#timer = undefined
-    this.#soon = undefined
     for (const turn of this.#queue.splice(0)) {
       turn.leave()
       turn.reject(new ManagerClosedError('The SQLite driver was closed while the call waited for the file.'))
@@ -90,22 +85,14 @@ export class Turns {
   }
 
   #schedule(): void {
-    if (this.#timer !== undefined || this.#soon !== undefined || this.#queue.length === 0) return
-    if (this.#tries < QUICK_TRIES) {
-      this.#soon = setImmediate(() => this.#try())
-      return
-    }
-    const pause = Math.min(
-      FIRST_PAUSE_MS * 2 ** Math.max(0, this.#tries - QUICK_TRIES - SHORT_PAUSES),
-      LONGEST_PAUSE_MS,
-    )
+    if (this.#timer !== undefined || this.#queue.length === 0) return
+    const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, this.#tries - SHORT_PAUSES), LONGEST_PAUSE_MS)
     // Not unref'd: somebody awaits a call under way.
     this.#timer = setTimeout(() => this.#try(), pause * (0.5 + Math.random() / 2))
   }
 
   #try(): void {
     this.#timer = undefined
-    this.#soon = undefined
     this.#tries++
     while (this.#queue.length > 0) {
       const turn = this.#queue[0] as Turn
