@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Batcher, type BatcherHost, backOffMs, toSlotkeeperError } from './batcher.ts'
 import type { Clock } from './clock.ts'
-import type { WatchCommand } from './commands.ts'
+import type { Command, WatchCommand } from './commands.ts'
 import { DirectCalls } from './direct-calls.ts'
 import type { DomainBatch, Driver } from './driver.ts'
 import { isSlotkeeperError, StoreError } from './errors.ts'
@@ -11,9 +11,9 @@ describe('batcher', () => {
   test('commands of one tick travel in one call, each domain in its own batch and in order', async () => {
     const { batcher, calls, answer } = scene()
     const all = [
-      batcher.add('a/1', command('t1')),
-      batcher.add('a/2', command('t2')),
-      batcher.add('a/1', command('t3')),
+      ask(batcher, 'a/1', command('t1')),
+      ask(batcher, 'a/2', command('t2')),
+      ask(batcher, 'a/1', command('t3')),
     ]
     await tick()
     expect(calls.map(shown)).toEqual([{ 'a/1': ['t1', 't3'], 'a/2': ['t2'] }])
@@ -23,11 +23,11 @@ describe('batcher', () => {
 
   test('while a domain is under way its commands gather; other domains do not wait', async () => {
     const { batcher, calls, answer } = scene()
-    const first = batcher.add('a/1', command('t1'))
+    const first = ask(batcher, 'a/1', command('t1'))
     await tick()
-    const later = [batcher.add('a/1', command('t2')), batcher.add('a/2', command('t3'))]
+    const later = [ask(batcher, 'a/1', command('t2')), ask(batcher, 'a/2', command('t3'))]
     await tick()
-    const last = batcher.add('a/1', command('t4'))
+    const last = ask(batcher, 'a/1', command('t4'))
     await tick()
     expect(calls.map(shown)).toEqual([{ 'a/1': ['t1'] }, { 'a/2': ['t3'] }])
     answer(0)
@@ -43,9 +43,9 @@ describe('batcher', () => {
     const { batcher, calls, answer } = scene()
     const settled: string[] = []
     for (const name of ['t1', 't2', 't3'])
-      void batcher.add('a/1', command(name)).then(() => settled.push(name))
+      void ask(batcher, 'a/1', command(name)).then(() => settled.push(name))
     await tick()
-    void batcher.add('a/1', command('t4')).then(() => settled.push('t4'))
+    void ask(batcher, 'a/1', command('t4')).then(() => settled.push('t4'))
     answer(0, (batch) => ({ decided: batch.commands.length - 2, more: true }))
     await tick()
     expect(settled).toEqual(['t1'])
@@ -57,7 +57,7 @@ describe('batcher', () => {
 
   test('a batch is never longer than the budget', async () => {
     const { batcher, calls, answer } = scene({ budget: 2 })
-    for (const name of ['t1', 't2', 't3']) void batcher.add('a/1', command(name))
+    for (const name of ['t1', 't2', 't3']) void ask(batcher, 'a/1', command(name))
     await tick()
     answer(0)
     await tick()
@@ -77,10 +77,10 @@ describe('batcher', () => {
 
   test('a failing domain fails only its own commands, and its next ones go on', async () => {
     const { batcher, calls, answer } = scene()
-    const lost = batcher.add('a/1', command('t1'))
-    const kept = batcher.add('a/2', command('t2'))
+    const lost = ask(batcher, 'a/1', command('t1'))
+    const kept = ask(batcher, 'a/2', command('t2'))
     await tick()
-    const next = batcher.add('a/1', command('t3'))
+    const next = ask(batcher, 'a/1', command('t3'))
     const failure = new StoreError('SLOTKEEPER_STORE_UNAVAILABLE', 'away')
     answer(0, (batch) => (batch.domain === 'a/1' ? failure : { decided: 1, more: false }))
     await expect(lost).rejects.toBe(failure)
@@ -93,8 +93,8 @@ describe('batcher', () => {
 
   test('a domain that is done is answered before the slow ones', async () => {
     const { batcher, calls, answer } = scene()
-    const quick = batcher.add('a/1', command('t1'))
-    const slow = batcher.add('a/2', command('t2'))
+    const quick = ask(batcher, 'a/1', command('t1'))
+    const slow = ask(batcher, 'a/2', command('t2'))
     await tick()
     const batch = calls[0]?.batches[0] as DomainBatch
     batch.decision = { decided: 1, more: false, granted: [] }
@@ -106,7 +106,7 @@ describe('batcher', () => {
 
   test('a call that takes too long fails retryably and is told to stop', async () => {
     const { batcher, calls, ring } = scene()
-    const asked = batcher.add('a/1', command('t1'))
+    const asked = ask(batcher, 'a/1', command('t1'))
     await tick()
     ring()
     const error = await asked.catch((reason: unknown) => reason)
@@ -116,7 +116,7 @@ describe('batcher', () => {
 
   test('a driver that rejects, throws, or answers nothing fails the commands with a code', async () => {
     const { batcher, calls } = scene()
-    const asked = batcher.add('a/1', command('t1'))
+    const asked = ask(batcher, 'a/1', command('t1'))
     await tick()
     calls[0]?.reject(new Error('ECONNRESET'))
     await expect(asked).rejects.toMatchObject({
@@ -124,7 +124,7 @@ describe('batcher', () => {
       retryable: true,
       message: expect.stringContaining('ECONNRESET'),
     })
-    const silent = batcher.add('a/1', command('t2'))
+    const silent = ask(batcher, 'a/1', command('t2'))
     await tick()
     calls[1]?.resolve()
     await expect(silent).rejects.toMatchObject({
@@ -135,7 +135,7 @@ describe('batcher', () => {
 
   test('closing ends what is under way', async () => {
     const { batcher, calls, closing } = scene()
-    const asked = batcher.add('a/1', command('t1'))
+    const asked = ask(batcher, 'a/1', command('t1'))
     await tick()
     const reason = new StoreError('SLOTKEEPER_STORE_UNAVAILABLE', 'closed')
     closing.abort(reason)
@@ -145,8 +145,8 @@ describe('batcher', () => {
 
   test('every commit is told to the Manager, failed ones are not', async () => {
     const { batcher, answer, told } = scene()
-    void batcher.add('a/1', command('t1'))
-    void batcher.add('a/2', command('t2')).catch(() => {})
+    void ask(batcher, 'a/1', command('t1'))
+    void ask(batcher, 'a/2', command('t2')).catch(() => {})
     await tick()
     answer(0, (batch) =>
       batch.domain === 'a/2'
@@ -155,6 +155,40 @@ describe('batcher', () => {
     )
     await tick()
     expect(told).toEqual(['a/1'])
+  })
+  test('a call that was answered at once is not awaited', async () => {
+    const told: string[] = []
+    const { batcher } = atOnce(0, (batch) => told.push(...batch.commands.map(({ ticket }) => ticket)))
+    const asked = ask(batcher, 'a/1', command('t1'))
+    await Promise.resolve()
+    expect(told).toEqual(['t1'])
+    await asked
+  })
+
+  test('after an answer at once that took long, the commands of one turn of the event loop gather', async () => {
+    for (const [ms, calls] of [
+      [0, [['t1'], ['t2'], ['t3']]],
+      [1, [['t1'], ['t2', 't3']]],
+    ] as const) {
+      const told: string[][] = []
+      const { batcher } = atOnce(ms, (batch) => told.push(batch.commands.map(({ ticket }) => ticket)))
+      await ask(batcher, 'a/1', command('t1'))
+      const later = ['t2', 't3'].map(async (ticket, at) => {
+        // Long after each other for microtasks, yet in one turn.
+        for (let pass = 0; pass < 50 * at; pass++) await Promise.resolve()
+        await ask(batcher, 'a/1', command(ticket))
+      })
+      await Promise.all(later)
+      expect(told).toEqual(calls)
+    }
+  })
+
+  test('a driver that throws at once fails the call', async () => {
+    const failure = new StoreError('SLOTKEEPER_STORE_UNAVAILABLE', 'away')
+    const { batcher } = atOnce(0, () => {
+      throw failure
+    })
+    await expect(ask(batcher, 'a/1', command('t1'))).rejects.toBe(failure)
   })
 })
 
@@ -275,6 +309,32 @@ function scene(options: { budget?: number } = {}) {
   }
 }
 
+/** A batcher over a driver that decides at once, in so many ms of its clock. */
+function atOnce(ms: number, tell: (batch: DomainBatch) => void) {
+  let now = 0
+  const driver = {
+    name: 'fake',
+    manifest: { budget: 100 },
+    transact: (batches: readonly DomainBatch[]) => {
+      now += ms
+      for (const batch of batches) {
+        tell(batch)
+        batch.decision = { ...all(batch), granted: [] }
+      }
+    },
+  } as unknown as Driver
+  const host = {
+    driver,
+    decide: () => ({ decided: 0, more: false, granted: [] }),
+    clock: { monotonic: () => now },
+    callTimeoutMs: 1000,
+    closing: new AbortController().signal,
+    holder: () => undefined,
+    committed: () => {},
+  } as unknown as BatcherHost
+  return { batcher: new Batcher(host) }
+}
+
 function all(batch: DomainBatch) {
   return { decided: batch.commands.length, more: false }
 }
@@ -300,4 +360,9 @@ function shown(call: Call) {
 /** Lets everything run that needs no timer. */
 function tick(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Adds a command, and settles with it. */
+function ask(batcher: Batcher, domain: string, command: Command): Promise<void> {
+  return new Promise((resolve, reject) => batcher.add(domain, { command, resolve, reject }))
 }

@@ -15,7 +15,11 @@ import type { Decide, Decision } from './section.ts'
 
 const NO_EVENTS: readonly StoreEvent[] = Object.freeze([])
 
-interface Entry {
+/** A turn of the event loop costs a tenth of it. */
+const WORTH_GATHERING_MS = 0.1
+
+/** A command, and who is told once its outcome is written or its domain failed. */
+export interface Entry {
   readonly command: Command
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
@@ -74,20 +78,24 @@ export class Batcher {
   readonly #waiting = new Map<string, Entry[]>()
   readonly #underway = new Set<string>()
   #scheduled = false
+  /**
+   * The last call was answered at once and took long: nothing is ever under way, so that commands would never gather. What timers and
+   * messages of one turn of the event loop bring about is worth waiting for then, and a turn costs little beside it.
+   */
+  #gathers = false
+  /** The signal's of the last call, if that was answered at once and so has nothing that listens to it. */
+  #unused: AbortController | undefined
 
   constructor(host: BatcherHost) {
     this.#host = host
   }
 
-  /** Resolves when the command's outcome is written; rejects when its domain failed. */
-  add(domain: string, command: Command): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const entry = { command, resolve, reject }
-      const queue = this.#waiting.get(domain)
-      if (queue === undefined) this.#waiting.set(domain, [entry])
-      else queue.push(entry)
-      this.#schedule()
-    })
+  /** Takes a command along with the next batch of its domain. */
+  add(domain: string, entry: Entry): void {
+    const queue = this.#waiting.get(domain)
+    if (queue === undefined) this.#waiting.set(domain, [entry])
+    else queue.push(entry)
+    this.#schedule()
   }
 
   /** Decides for a domain without commands: settles what is overdue and promotes. */
@@ -99,10 +107,12 @@ export class Batcher {
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    queueMicrotask(() => {
+    const flush = () => {
       this.#scheduled = false
       this.#flush()
-    })
+    }
+    if (this.#gathers) setImmediate(flush)
+    else queueMicrotask(flush)
   }
 
   #flush(): void {
@@ -122,18 +132,36 @@ export class Batcher {
         ),
       )
     }
-    if (batches.length > 0) void this.#send(batches)
+    if (batches.length > 0) this.#send(batches)
   }
 
-  async #send(batches: readonly Batch[]): Promise<void> {
-    const { driver, decide, clock, callTimeoutMs, closing } = this.#host
-    const controller = new AbortController()
-    const stop = () => controller.abort(closing.reason)
-    closing.addEventListener('abort', stop, { once: true })
-    if (closing.aborted) stop()
+  #send(batches: readonly Batch[]): void {
+    const { driver, decide, clock, closing } = this.#host
+    const controller = this.#unused ?? new AbortController()
+    this.#unused = undefined
+    if (closing.aborted) controller.abort(closing.reason)
     let failure: SlotkeeperError | undefined
     try {
-      const call = Promise.resolve(driver.transact(batches, decide, controller.signal))
+      const before = clock.monotonic()
+      const call = driver.transact(batches, decide, controller.signal)
+      this.#gathers = call === undefined && clock.monotonic() - before > WORTH_GATHERING_MS
+      if (call !== undefined) {
+        void this.#await(batches, Promise.resolve(call), controller)
+        return
+      }
+      if (!controller.signal.aborted) this.#unused = controller
+    } catch (error) {
+      failure = toSlotkeeperError(error)
+    }
+    this.#finish(batches, failure)
+  }
+
+  async #await(batches: readonly Batch[], call: Promise<void>, controller: AbortController): Promise<void> {
+    const { clock, callTimeoutMs, closing } = this.#host
+    const stop = () => controller.abort(closing.reason)
+    closing.addEventListener('abort', stop, { once: true })
+    let failure: SlotkeeperError | undefined
+    try {
       await within(call, {
         clock,
         ms: callTimeoutMs,
@@ -146,12 +174,16 @@ export class Batcher {
     } finally {
       closing.removeEventListener('abort', stop)
     }
+    this.#finish(batches, failure)
+  }
+
+  #finish(batches: readonly Batch[], failure: SlotkeeperError | undefined): void {
     for (const batch of batches) {
       if (batch.decision === undefined)
         batch.error ??=
           failure ??
           new InternalError(
-            `Driver ${driver.name} answered for ${batch.domain} with neither a decision nor an error.`,
+            `Driver ${this.#host.driver.name} answered for ${batch.domain} with neither a decision nor an error.`,
           )
       batch.done()
     }

@@ -124,8 +124,8 @@ export interface Driver {
 
   /**
    * Decides each domain's commands in one commit: loads a Section, calls `decide`, commits what it recorded, and on a conflict loads
-   * and decides again. Each domain is atomic by itself; a failing one gets its `error` and does not hold up the others. Synchronous
-   * drivers (see the manifest) answer `undefined`.
+   * and decides again. Each domain is atomic by itself; a failing one gets its `error` and does not hold up the others. Answers
+   * `undefined` when all is decided already, as synchronous drivers (see the manifest) always do.
    *
    * A domain's guard must outlive its repository, or a decision that found neither must be sure that none came and went meanwhile: else
    * two could start from the same token floor. Rejects only when no domain was tried.

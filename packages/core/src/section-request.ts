@@ -18,12 +18,24 @@ export interface SectionRequest {
 /** Entries loaded beyond those that the commands ask for, so that slots freed by expiry find their next run too. */
 const SPARE_HEADS = 4
 
+const NO_RUNS: readonly RunRef[] = Object.freeze([])
+const NO_HOLDERS: readonly HolderId[] = Object.freeze([])
+
 /** Says what to load for a batch. */
 export function sectionRequest(
   batch: Pick<DomainBatch, 'domain' | 'commands'>,
   budget: number,
 ): SectionRequest {
   const { domain, commands } = batch
+  const [alone] = commands
+  if (alone !== undefined && commands.length === 1 && alone.repository === domain)
+    return {
+      domain,
+      repositories: [alone.repository],
+      runs: 'run' in alone ? [alone] : NO_RUNS,
+      holders: 'holder' in alone ? [alone.holder] : NO_HOLDERS,
+      ...pages(SPARE_HEADS + headsFor(alone, budget), budget),
+    }
   const repositories = new Set<RepositoryKey>([domain as RepositoryKey])
   const runs = new Map<string, RunRef>()
   const holders = new Set<HolderId>()
@@ -34,15 +46,18 @@ export function sectionRequest(
     if ('holder' in command) holders.add(command.holder)
     heads += headsFor(command, budget)
   }
-  const most = Math.max(1, Math.floor(budget / 2))
   return {
     domain,
     repositories: [...repositories],
     runs: [...runs.values()],
     holders: [...holders],
-    overdue: most,
-    heads: Math.min(heads, most),
+    ...pages(heads, budget),
   }
+}
+
+function pages(heads: number, budget: number): Pick<SectionRequest, 'overdue' | 'heads'> {
+  const most = Math.max(1, Math.floor(budget / 2))
+  return { overdue: most, heads: Math.min(heads, most) }
 }
 
 function headsFor(command: Command, budget: number): number {

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { Batcher, type BatcherHost, backOffMs } from './batcher.ts'
+import { CallLimits } from './call-limits.ts'
 import { type CallOptions, checkCallOptions, pause, within } from './call-options.ts'
 import type { Clock } from './clock.ts'
 import type { Command } from './commands.ts'
@@ -53,6 +54,7 @@ export abstract class StoreCalls implements BatcherHost {
   protected readonly ending = new AbortController()
   readonly #batcher: Batcher
   readonly #direct: DirectCalls
+  readonly #limits: CallLimits
   readonly #background = new Set<Promise<void>>()
   #opened = false
   #opening: Promise<void> | undefined
@@ -75,6 +77,7 @@ export abstract class StoreCalls implements BatcherHost {
     this.#direct = new DirectCalls(this)
     // Every call under way listens to it.
     setMaxListeners(0, this.ending.signal)
+    this.#limits = new CallLimits(this.clock, this.ending.signal)
   }
 
   abstract committed(batch: DomainBatch): void
@@ -180,10 +183,8 @@ export abstract class StoreCalls implements BatcherHost {
     try {
       for (let attempt = 0; ; attempt++) {
         const command: C = { ...asked, outcome: undefined }
-        const sending = { over: false }
         try {
-          const left = Math.max(until - clock.monotonic(), 0)
-          await this.#limited(this.#send(command, timeoutMs, sending), left, options?.signal, asked)
+          await this.#attempt(command, timeoutMs, Math.max(until - clock.monotonic(), 0), options?.signal)
           const outcome = command.outcome as OutcomeOf<C>
           if (outcome.kind === 'too-late') throw new CallTimeoutError(nameOf(asked), timeoutMs)
           if (outcome.kind !== 'holder-dead') {
@@ -193,7 +194,6 @@ export abstract class StoreCalls implements BatcherHost {
           }
           this.keeper.giveUp('holder-lost', (command as { holder?: HolderId }).holder)
         } catch (error) {
-          sending.over = true
           const retryable = isSlotkeeperError(error) && error.retryable
           if (!retryable || options?.signal?.aborted || this.closing.aborted) throw error
           if (isSlotkeeperError(error, 'SLOTKEEPER_CALL_TIMEOUT') && clock.monotonic() >= until)
@@ -222,26 +222,59 @@ export abstract class StoreCalls implements BatcherHost {
     }
   }
 
-  /** Once the attempt is over nothing may go out any more: its withdrawal may have gone out already. */
-  async #send(command: Command, timeoutMs: number, attempt: { readonly over: boolean }): Promise<void> {
-    await this.open()
-    if ('holder' in command) {
-      command.holder = await this.keeper.ensure()
-      // Slack, because store time may be told a heartbeat late.
-      command.validUntil =
-        this.keeper.storeNow() + timeoutMs + this.options.holderTtlMs / 3 + this.driver.manifest.clockLagMs
-    }
-    if (!attempt.over) await this.#batcher.add(command.repository, command)
+  /** One try: settles when the command's outcome is written, or when `leftMs` of its `timeoutMs` are over. */
+  #attempt(
+    command: Command,
+    timeoutMs: number,
+    leftMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let over = false
+      const fail = (error: unknown) => {
+        over = true
+        reject(error)
+      }
+      const end = this.#limits.begin({
+        ms: leftMs,
+        expired: () => new CallTimeoutError(nameOf(command), Math.round(leftMs)),
+        signal,
+        reject: fail,
+      })
+      const failed = (error: unknown) => {
+        if (end()) fail(error)
+      }
+      const send = (holder: HolderId | undefined) => {
+        // Once the attempt is over nothing may go out any more: its withdrawal may have gone out already.
+        if (over) return
+        if ('holder' in command) {
+          command.holder = holder as HolderId
+          // Slack, because store time may be told a heartbeat late.
+          command.validUntil =
+            this.keeper.storeNow() +
+            timeoutMs +
+            this.options.holderTtlMs / 3 +
+            this.driver.manifest.clockLagMs
+        }
+        this.#batcher.add(command.repository, {
+          command,
+          resolve: () => {
+            if (end()) resolve()
+          },
+          reject: failed,
+        })
+      }
+      const ready = this.#ready('holder' in command)
+      if (ready instanceof Promise) ready.then(send, failed)
+      else send(ready)
+    })
   }
 
-  #limited<T>(
-    promise: Promise<T>,
-    ms: number,
-    signal: AbortSignal | undefined,
-    command: Command,
-  ): Promise<T> {
-    const expired = () => new CallTimeoutError(nameOf(command), Math.round(ms))
-    return within(promise, { clock: this.clock, ms, expired, signals: [signal, this.closing] })
+  /** The store is open and, if one is needed, there is a holder; at once where it was so before. */
+  #ready(needsHolder: boolean): HolderId | undefined | Promise<HolderId | undefined> {
+    const opened = this.open()
+    if (opened instanceof Promise) return opened.then(() => this.#ready(needsHolder))
+    return needsHolder ? this.keeper.ensure() : undefined
   }
 
   /** Reads, or fails within the call's time. */

@@ -1,6 +1,7 @@
-import { type Changes, InternalError } from '@slotkeeper/core/driver'
-import { countedCells, onlyCounted, repositoryCells } from './repository-columns.ts'
-import { movedCells, onlyMoved, runCells } from './run-columns.ts'
+import { type Changes, InternalError, type RunChange } from '@slotkeeper/core/driver'
+import type { Mirror } from './mirror.ts'
+import { countsOf, onlyCounted, repositoryCells } from './repository-columns.ts'
+import { packed, runCells } from './run-columns.ts'
 import type { Store } from './store.ts'
 
 /**
@@ -9,29 +10,8 @@ import type { Store } from './store.ts'
  */
 export function applyChanges(store: Store, domain: string, now: number, changes: Changes): void {
   const { sql, mirror } = store
-  for (const { row } of changes.runs) {
-    const before = mirror.repository(row.repository).runs.get(row.run)
-    if (before !== undefined && onlyMoved(row, before)) sql.saveMoved.run(movedCells(row))
-    else sql.saveRun.run(runCells(row))
-    mirror.setRun(row)
-  }
-  for (const { row } of changes.droppedRuns) {
-    sql.dropRun.run(row.repository, row.run)
-    mirror.dropRun(row.repository, row.run)
-  }
-  for (const row of changes.repositories) {
-    const known = mirror.repository(row.repository)
-    if (known.row !== undefined && onlyCounted(row, known.row)) sql.saveCounted.run(countedCells(row, now))
-    else sql.saveRepository.run(repositoryCells(row, now))
-    known.row = row
-    known.committedAt = now
-  }
-  for (const key of changes.droppedRepositories) {
-    sql.dropRepository.run(key)
-    sql.dropDomain.run(key)
-    mirror.repository(key).row = undefined
-    mirror.setGuard(key, undefined)
-  }
+  if (mayStayAhead(mirror, changes)) saveAhead(mirror, now, changes)
+  else writeRows(store, now, changes)
   if (changes.tokenFloor > 0) {
     sql.raiseFloor.run(changes.tokenFloor)
     mirror.tokenFloor = Math.max(mirror.tokenFloor, changes.tokenFloor)
@@ -45,4 +25,78 @@ export function applyChanges(store: Store, domain: string, now: number, changes:
       throw new InternalError(`Holder ${holder} was to be buried and is not overdue.`)
   for (const holder of changes.bumped) sql.bump.run(holder)
   if (changes.buried.length > 0 || changes.bumped.length > 0) mirror.forgetHolders()
+}
+
+/**
+ * Whether nobody looks for the changed rows but by their own keys, so that they may go before the tables: records, and running slots that
+ * have no due time and were never anything else. (Rows of a holder that is gone are looked for after settling.)
+ */
+function mayStayAhead(mirror: Mirror, changes: Changes): boolean {
+  if (changes.droppedRuns.length > 0 || changes.droppedRepositories.length > 0) return false
+  for (const row of changes.repositories) {
+    const known = mirror.repository(row.repository).row
+    if (known === undefined || !onlyCounted(row, known)) return false
+  }
+  return changes.runs.every(isPlain)
+}
+
+function isPlain({ row, before }: RunChange): boolean {
+  if (row.phase !== 'record' && !(row.phase === 'running' && row.dueAt === undefined)) return false
+  return (
+    before === undefined ||
+    before.phase === 'record' ||
+    (before.phase === 'running' && before.dueAt === undefined)
+  )
+}
+
+function saveAhead(mirror: Mirror, now: number, { repositories, runs }: Changes): void {
+  const rows = runs.map(({ row }) => row)
+  for (const row of rows) mirror.dropRun(row.repository, row.run)
+  for (const row of repositories) {
+    const { repository: key } = row
+    mirror.recent.save(
+      key,
+      now,
+      countsOf(row),
+      rows.filter((run) => run.repository === key),
+    )
+    Object.assign(mirror.repository(key), { row, committedAt: now })
+  }
+  for (const row of rows)
+    if (!repositories.some(({ repository }) => repository === row.repository))
+      mirror.recent.save(row.repository, now, undefined, [row])
+}
+
+function writeRows({ sql, mirror }: Store, now: number, changes: Changes): void {
+  for (const { repository } of changes.repositories) mirror.settle(repository)
+  for (const repository of changes.droppedRepositories) mirror.settle(repository)
+  for (const { row } of changes.runs) mirror.settle(row.repository)
+  for (const { row } of changes.droppedRuns) {
+    mirror.settle(row.repository)
+    sql.dropRun.run(row.run, mirror.idOf(row.repository))
+    mirror.dropRun(row.repository, row.run)
+  }
+  for (const key of changes.droppedRepositories) {
+    sql.dropRepository.run(key)
+    sql.dropDomain.run(key)
+    Object.assign(mirror.repository(key), { id: undefined, row: undefined })
+    mirror.setGuard(key, undefined)
+  }
+  for (const row of changes.repositories) {
+    const known = mirror.repository(row.repository)
+    if (known.id !== undefined && known.row !== undefined && onlyCounted(row, known.row))
+      sql.saveCounts.run(JSON.stringify(countsOf(row)), now, known.id)
+    else {
+      // Another life gets another id, and with it no records.
+      if (known.row?.status === 'removing' && row.status !== 'removing')
+        sql.dropRepository.run(row.repository)
+      known.id = sql.saveRepository.get(...repositoryCells(row, now)) as number
+    }
+    known.row = row
+    known.committedAt = now
+  }
+  for (const { row } of changes.runs) {
+    sql.saveRun.run(runCells(mirror.idOf(row.repository), packed(row)))
+    mirror.setRun(row)
+  }
 }

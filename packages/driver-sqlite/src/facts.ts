@@ -10,6 +10,7 @@ import {
   StoreError,
   sectionRequest,
 } from '@slotkeeper/core/driver'
+import type { Cell } from './run-columns.ts'
 import type { Store } from './store.ts'
 
 const NO_GUARD = Object.freeze({ watchedUntil: 0, backlog: false })
@@ -70,21 +71,28 @@ export function loadFacts(store: Store, batch: DomainBatch, budget: number): Fac
 
 function loadOverdue(store: Store, row: RepositoryRow, now: number, limit: number): readonly RunRow[] {
   const { mirror, sql } = store
-  const { repository } = row
-  if (row.status === 'removing') return sql.any.all(repository, limit).map((cells) => mirror.keep(cells))
+  const { repository: key } = row
+  const known = mirror.repository(key)
+  const id = mirror.idOf(key)
   if (row.live === 0 && row.waiting === 0) return NO_ROWS
-  const due =
-    mirror.firstDue(mirror.repository(repository), repository) <= now
-      ? sql.due.all(repository, now, limit)
-      : []
-  const abandoned = mirror.anyGone(now) ? sql.abandoned.all({ repository, now, limit }) : []
+  if (row.status === 'removing') {
+    // Its records need no deleting: they belong to this life of it.
+    mirror.settle(key)
+    return sql.live.all({ repository: id, limit }).map((cells) => mirror.keep(key, cells))
+  }
+  const due = mirror.firstDue(known) <= now ? sql.due.all(id, now, limit) : []
+  let abandoned: Cell[][] = []
+  if (mirror.anyGone(now)) {
+    mirror.settle(key)
+    abandoned = sql.abandoned.all({ repository: id, now, limit })
+  }
   return due.length + abandoned.length === 0
     ? NO_ROWS
-    : [...due, ...abandoned].map((cells) => mirror.keep(cells))
+    : [...due, ...abandoned].map((cells) => mirror.keep(key, cells))
 }
 
 function loadHeads({ sql, mirror }: Store, repository: RepositoryKey, limit: number): readonly RunRow[] {
-  return sql.headKeys.all(repository, limit).map((run) => {
+  return sql.headKeys.all(mirror.idOf(repository), limit).map((run) => {
     const row = mirror.run(repository, run)
     if (row === undefined)
       throw new StoreError(

@@ -28,5 +28,5 @@ export function closeHolder(store: Store, holder: HolderId): void {
 }
 
 function needsSweep(store: Store, now: number): boolean {
-  return store.sql.overdueWork.get({ now }) === 1
+  return store.mirror.recent.firstDue <= now || store.sql.overdueWork.get({ now }) === 1
 }

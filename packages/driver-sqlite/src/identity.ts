@@ -28,6 +28,12 @@ function identifyNow(db: Database, path: string): boolean {
       'SLOTKEEPER_SCHEMA_TOO_NEW',
       `The store ${path} has layout ${version}, this release knows ${SCHEMA_VERSION}. Install the release of @slotkeeper/driver-sqlite that wrote it, or a newer one.`,
     )
+  // Layout 1 was never in a release.
+  if (version < SCHEMA_VERSION)
+    throw new StoreError(
+      'SLOTKEEPER_STORE_FOREIGN',
+      `The store ${path} has layout ${version}, which no release wrote; this one knows ${SCHEMA_VERSION}. It was left as it was; move it away and start with a new one.`,
+    )
   const bytes =
     (db.pragma('page_count', { simple: true }) as number) *
     (db.pragma('page_size', { simple: true }) as number)

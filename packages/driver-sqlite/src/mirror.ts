@@ -1,12 +1,14 @@
-import type {
-  Guard,
-  HolderId,
-  HolderRow,
-  RepositoryKey,
-  RepositoryRow,
-  RunKey,
-  RunRow,
+import {
+  type Guard,
+  type HolderId,
+  type HolderRow,
+  InternalError,
+  type RepositoryKey,
+  type RepositoryRow,
+  type RunKey,
+  type RunRow,
 } from '@slotkeeper/core/driver'
+import { Recent } from './recent.ts'
 import { committedAt, repositoryOf } from './repository-columns.ts'
 import { type Cell, runOf } from './run-columns.ts'
 import type { Statements } from './sql.ts'
@@ -17,6 +19,8 @@ const MOST_REPOSITORIES = 5_000
 
 /** What is known of a repository, all of it as it is in the file. Whoever wants to change a row takes a copy. */
 interface KnownRepository {
+  /** What its runs are filed under; `undefined` where it has no row. */
+  id: number | undefined
   row: RepositoryRow | undefined
   /** Store time of the last commit that changed the row. */
   committedAt: number
@@ -33,6 +37,8 @@ interface KnownRepository {
  * then everything here is forgotten. It is asked inside the write transaction, so nobody can commit in between.
  */
 export class Mirror {
+  /** What the tables do not have yet; it comes before everything else here. */
+  readonly recent: Recent
   readonly #sql: Statements
   readonly #repositories = new Map<RepositoryKey, KnownRepository>()
   readonly #guards = new Map<string, Guard | undefined>()
@@ -45,28 +51,24 @@ export class Mirror {
 
   constructor(sql: Statements) {
     this.#sql = sql
+    this.recent = new Recent(sql)
   }
 
-  /** To be called first in every write transaction. */
+  /** To be called first in every transaction. */
   refresh(): void {
     const version = this.#sql.dataVersion.get()
-    if (
-      version === this.#dataVersion &&
-      this.#runs <= MOST_RUNS &&
-      this.#repositories.size <= MOST_REPOSITORIES
-    )
-      return
-    this.forget()
-    this.#dataVersion = version
+    if (version !== this.#dataVersion) {
+      this.#forgetRows()
+      this.recent.refresh()
+      this.#dataVersion = version
+    } else if (this.#runs > MOST_RUNS || this.#repositories.size > MOST_REPOSITORIES) this.#forgetRows()
   }
 
-  /** To be called when a transaction was rolled back, or rows changed otherwise than through here. */
+  /** To be called when a transaction was rolled back. */
   forget(): void {
-    this.#repositories.clear()
-    this.#guards.clear()
-    this.#runs = 0
-    this.forgetHolders()
-    this.#floor = undefined
+    this.#forgetRows()
+    this.recent.forget()
+    this.#dataVersion = undefined
   }
 
   forgetHolders(): void {
@@ -125,9 +127,11 @@ export class Mirror {
     let known = this.#repositories.get(key)
     if (known === undefined) {
       const cells = this.#sql.repository.get(key)
+      const counts = this.recent.counts(key)
       known = {
-        row: cells && repositoryOf(cells),
-        committedAt: cells === undefined ? 0 : committedAt(cells),
+        id: cells?.[0] as number | undefined,
+        row: cells && repositoryOf(cells, counts),
+        committedAt: Math.max(cells === undefined ? 0 : committedAt(cells), this.recent.committedAt(key)),
         runs: new Map(),
         firstDue: undefined,
       }
@@ -136,27 +140,49 @@ export class Mirror {
     return known
   }
 
-  firstDue(known: KnownRepository, key: RepositoryKey): number {
-    known.firstDue ??= (this.#sql.firstDue.get(key) as number | null) ?? Number.POSITIVE_INFINITY
+  firstDue(known: KnownRepository): number {
+    if (known.id === undefined) return Number.POSITIVE_INFINITY
+    known.firstDue ??= (this.#sql.firstDue.get(known.id) as number | null) ?? Number.POSITIVE_INFINITY
     return known.firstDue
   }
 
   /** A copy of the run's row, for a decision to change. */
   run(repository: RepositoryKey, run: RunKey): RunRow | undefined {
-    const known = this.repository(repository).runs.get(run)
+    const recent = this.recent.run(repository, run)
+    if (recent !== undefined) return recent
+    const { id, runs } = this.repository(repository)
+    if (id === undefined) return undefined
+    const known = runs.get(run)
     if (known !== undefined) return { ...known }
-    const cells = this.#sql.run.get(repository, run)
-    return cells === undefined ? undefined : this.keep(cells)
+    const cells = this.#sql.run.get(run, id)
+    return cells === undefined ? undefined : this.keep(repository, cells)
   }
 
-  /** Remembers a row that was just read, and gives out a copy for a decision to change. */
-  keep(cells: readonly Cell[]): RunRow {
-    const row = runOf(cells)
+  /** Remembers a row that was just read from its table, and gives out a copy for a decision to change. */
+  keep(repository: RepositoryKey, cells: readonly Cell[]): RunRow {
+    const row = runOf(repository, cells)
     this.setRun(row)
     return row
   }
 
-  /** Takes note of a row as it is in the file now; the object itself stays the caller's. */
+  /** The repository's id; it has a row. */
+  idOf(key: RepositoryKey): number {
+    const { id } = this.repository(key)
+    if (id === undefined) throw new InternalError(`Rows of ${key} were changed, and it has none itself.`)
+    return id
+  }
+
+  /** Brings the tables up to date in one repository. */
+  settle(key: RepositoryKey): void {
+    if (this.recent.has(key)) this.recent.settle(key, this.idOf(key))
+  }
+
+  /** Brings the tables up to date. */
+  settleAll(): void {
+    this.recent.settleAll((key) => this.idOf(key))
+  }
+
+  /** Takes note of a row as it is in its table now; the object itself stays the caller's. */
   setRun(row: RunRow): void {
     const known = this.repository(row.repository)
     if (row.phase === 'record') {
@@ -171,6 +197,14 @@ export class Mirror {
 
   dropRun(repository: RepositoryKey, run: RunKey): void {
     if (this.repository(repository).runs.delete(run)) this.#runs--
+  }
+
+  #forgetRows(): void {
+    this.#repositories.clear()
+    this.#guards.clear()
+    this.#runs = 0
+    this.forgetHolders()
+    this.#floor = undefined
   }
 }
 

@@ -20,7 +20,8 @@ const CACHE_KIB = 32 * 1024
 
 const LATEST_TIME = `SELECT max(latest,
   coalesce((SELECT max(expires_at - ttl_ms) FROM holder), 0),
-  coalesce((SELECT max(committed_at) FROM repository), 0)) FROM meta`
+  coalesce((SELECT max(committed_at) FROM repository), 0),
+  coalesce((SELECT max(at) FROM recent), 0)) FROM meta`
 
 /**
  * Opens the file, makes it ours if it is new, and settles which boot its times belong to. A file that cannot be ours is left as it was.
@@ -89,11 +90,9 @@ function settle(
       db.exec(SCHEMA)
       db.pragma(`application_id = ${APPLICATION_ID}`)
       db.pragma(`user_version = ${SCHEMA_VERSION}`)
-      db.prepare('INSERT INTO meta (one, boot, base, latest, token_floor) VALUES (1, ?, ?, ?, 0)').run(
-        boot,
-        FIRST_TIME - uptime.now(),
-        FIRST_TIME,
-      )
+      db.prepare(
+        'INSERT INTO meta (one, boot, base, latest, token_floor, settled) VALUES (1, ?, ?, ?, 0, 0)',
+      ).run(boot, FIRST_TIME - uptime.now(), FIRST_TIME)
     })
   }
   if (

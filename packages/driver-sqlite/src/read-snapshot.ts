@@ -6,13 +6,12 @@ import {
   queueOrder,
   type RepositoryKey,
   type RepositoryRow,
-  type RunKey,
   type RunRow,
   type Snapshot,
 } from '@slotkeeper/core/driver'
 import { holderOf } from './mirror.ts'
 import { repositoryOf } from './repository-columns.ts'
-import { runOf } from './run-columns.ts'
+import { type Cell, runOf } from './run-columns.ts'
 import type { Store } from './store.ts'
 
 /** Places are counted up to here; further back it is only said that they are. */
@@ -37,61 +36,65 @@ export function readSnapshot(store: Store, query: Query): Snapshot {
 
 function readRows(store: Store, query: Query): Rows {
   const { sql } = store
+  const { recent } = store.mirror
   switch (query.kind) {
     case 'runs': {
       const runs = query.runs
-        .map(({ repository, run }) => readRun(store, repository, run))
+        .map(({ repository, run }) => store.mirror.run(repository, run))
         .filter((row) => row !== undefined)
       return { runs, repositories: readRepositories(store, query.runs) }
     }
     case 'holder': {
-      const runs = sql.ofHolder.all(query.holder).map(runOf)
+      const runs = sql.ofHolder
+        .all(query.holder)
+        .map(([key, ...cells]) => runOf(key as RepositoryKey, cells))
+        .filter((row) => recent.run(row.repository, row.run) === undefined)
+      for (const row of recent.runs()) if (row.holder === query.holder) runs.push(row)
       return { runs, repositories: readRepositories(store, runs) }
     }
     case 'repositories':
-      return { repositories: sql.repositories.all(query.after, query.first).map(repositoryOf) }
+      return {
+        repositories: sql.repositories
+          .all(query.after, query.first)
+          .map((cells) => repositoryOf(cells, recent.counts(cells[1] as RepositoryKey))),
+      }
     case 'repository':
       return readOne(store, query)
   }
 }
 
 function readOne(store: Store, query: Query & { kind: 'repository' }): Rows {
-  const { sql } = store
+  const { sql, mirror } = store
   const { repository: key } = query
   const [repository] = readRepositories(store, [{ repository: key }])
   if (repository === undefined) return {}
-  const kept = sql.kept.all(key, query.slots)
-  const running = sql.running.all(key, Math.max(0, query.slots - kept.length))
-  const heads = sql.heads.all(key, query.waiting)
-  const parked = sql.parked.all(key, query.waiting)
-  const waiting = [...heads, ...parked].map(runOf).sort(queueOrder).slice(0, query.waiting)
-  const slots = [...kept, ...running].map(runOf).sort((a, b) => a.token - b.token)
+  const id = mirror.idOf(key)
+  const ofKey = (cells: readonly Cell[]) => runOf(key, cells)
+  const recent = [...mirror.recent.runs(key)]
+  const kept = sql.kept.all(id, query.slots).map(ofKey)
+  const running = recent.filter((row) => row.phase === 'running')
+  const settled = sql.running.all(id, query.slots + recent.length).map(ofKey)
+  for (const row of settled) if (mirror.recent.run(key, row.run) === undefined) running.push(row)
+  const heads = sql.heads.all(id, query.waiting)
+  const parked = sql.parked.all(id, query.waiting)
+  const waiting = [...heads, ...parked].map(ofKey).sort(queueOrder).slice(0, query.waiting)
+  const slots = [...kept, ...running].slice(0, query.slots).sort((a, b) => a.token - b.token)
   const runs = [...slots, ...waiting]
-  const asked = query.run === undefined ? undefined : readRun(store, key, query.run)
+  const asked = query.run === undefined ? undefined : mirror.run(key, query.run)
   if (asked !== undefined && !runs.some((row) => row.run === asked.run)) runs.push(asked)
   return {
     repositories: [repository],
     runs,
-    place: asked?.phase === 'waiting' ? readPlace(store, asked) : undefined,
+    place: asked?.phase === 'waiting' ? readPlace(store, id, asked) : undefined,
   }
 }
 
-function readPlace(store: Store, row: RunRow): Place {
+function readPlace(store: Store, id: number, row: RunRow): Place {
   const { sql } = store
-  let before = sql.before.get(row.repository, row.priority, COUNTED_PLACES) as number
+  let before = sql.before.get(id, row.priority, COUNTED_PLACES) as number
   if (before < COUNTED_PLACES)
-    before += sql.beforeAmongEquals.get(
-      row.repository,
-      row.priority,
-      row.sequence,
-      COUNTED_PLACES - before,
-    ) as number
+    before += sql.beforeAmongEquals.get(id, row.priority, row.sequence, COUNTED_PLACES - before) as number
   return before < COUNTED_PLACES ? before + 1 : { atLeast: COUNTED_PLACES + 1 }
-}
-
-function readRun(store: Store, repository: RepositoryKey, run: RunKey): RunRow | undefined {
-  const cells = store.sql.run.get(repository, run)
-  return cells && runOf(cells)
 }
 
 function readRepositories(
@@ -101,8 +104,8 @@ function readRepositories(
   const keys = new Set(of.map(({ repository }) => repository))
   const rows: RepositoryRow[] = []
   for (const key of keys) {
-    const cells = store.sql.repository.get(key)
-    if (cells !== undefined) rows.push(repositoryOf(cells))
+    const { row } = store.mirror.repository(key)
+    if (row !== undefined) rows.push({ ...row, numbers: row.numbers.slice() })
   }
   return rows
 }

@@ -1,23 +1,27 @@
 import type { LimitProposal, RepositoryKey, RepositoryRow } from '@slotkeeper/core/driver'
 import type { Cell } from './run-columns.ts'
 
-/** The columns of `repository`, in the order of `repositoryCells` and `repositoryOf`. */
+/** The columns of `repository`, in the order of `repositoryCells` and `repositoryOf`, after its id. */
 export const REPOSITORY_COLUMNS = [
-  ...[
-    'repository',
-    'domain',
-    'status',
-    'state',
-    'local',
-    'global',
-    'removed_uids',
-    'last_token',
-    'last_sequence',
-    'live',
-    'reserved',
-  ],
-  ...['orphaned', 'waiting', 'parked', 'numbers', 'due_at', 'committed_at'],
+  'repository',
+  'domain',
+  'status',
+  'state',
+  'local',
+  'global',
+  'removed_uids',
+  'due_at',
+  'counts',
+  'committed_at',
 ] as const
+
+/** What nearly every decision changes, as JSON keeps it: token, sequence, live, reserved, orphaned, waiting, parked, words of numbers. */
+export type Counts = readonly number[]
+
+export function countsOf(row: RepositoryRow): Counts {
+  const { lastToken, lastSequence, live, reserved, orphaned, waiting, parked, numbers } = row
+  return [lastToken, lastSequence, live, reserved, orphaned, waiting, parked, ...numbers]
+}
 
 export function repositoryCells(row: RepositoryRow, now: number): Cell[] {
   return [
@@ -28,77 +32,41 @@ export function repositoryCells(row: RepositoryRow, now: number): Cell[] {
     row.local === undefined ? null : JSON.stringify(row.local),
     row.global === undefined ? null : JSON.stringify(row.global),
     JSON.stringify(row.removedUids),
-    row.lastToken,
-    row.lastSequence,
-    row.live,
-    row.reserved,
-    row.orphaned,
-    row.waiting,
-    row.parked,
-    words(row.numbers),
     row.dueAt ?? null,
+    JSON.stringify(countsOf(row)),
     now,
   ]
 }
 
-export function repositoryOf(cells: readonly Cell[]): RepositoryRow {
+/** A row of `repository`, id first; `newer` counts come before those of the table. */
+export function repositoryOf(cells: readonly Cell[], newer: Counts | undefined): RepositoryRow {
+  const counts = newer ?? (JSON.parse(cells[9] as string) as Counts)
   return {
-    repository: cells[0] as RepositoryKey,
-    domain: cells[1] as string,
-    status: cells[2] as RepositoryRow['status'],
-    state: cells[3] as RepositoryRow['state'],
-    local: proposal(cells[4]),
-    global: proposal(cells[5]),
-    removedUids: JSON.parse(cells[6] as string),
-    lastToken: cells[7] as number,
-    lastSequence: cells[8] as number,
-    live: cells[9] as number,
-    reserved: cells[10] as number,
-    orphaned: cells[11] as number,
-    waiting: cells[12] as number,
-    parked: cells[13] as number,
-    numbers: numbers(cells[14] as Buffer),
-    dueAt: typeof cells[15] === 'number' ? cells[15] : undefined,
+    repository: cells[1] as RepositoryKey,
+    domain: cells[2] as string,
+    status: cells[3] as RepositoryRow['status'],
+    state: cells[4] as RepositoryRow['state'],
+    local: proposal(cells[5]),
+    global: proposal(cells[6]),
+    removedUids: JSON.parse(cells[7] as string),
+    dueAt: typeof cells[8] === 'number' ? cells[8] : undefined,
+    lastToken: counts[0] as number,
+    lastSequence: counts[1] as number,
+    live: counts[2] as number,
+    reserved: counts[3] as number,
+    orphaned: counts[4] as number,
+    waiting: counts[5] as number,
+    parked: counts[6] as number,
+    numbers: counts.slice(7),
   }
 }
 
 /** Store time of the last commit that changed the row. */
 export function committedAt(cells: readonly Cell[]): number {
-  return cells[16] as number
+  return cells[10] as number
 }
 
-/** What nearly every decision changes. */
-export const COUNTED_COLUMNS = [
-  ...[
-    'last_token',
-    'last_sequence',
-    'live',
-    'reserved',
-    'orphaned',
-    'waiting',
-    'parked',
-    'numbers',
-    'committed_at',
-  ],
-] as const
-
-export function countedCells(row: RepositoryRow, now: number): Cell[] {
-  const { lastToken, lastSequence, live, reserved, orphaned, waiting, parked } = row
-  return [
-    lastToken,
-    lastSequence,
-    live,
-    reserved,
-    orphaned,
-    waiting,
-    parked,
-    words(row.numbers),
-    now,
-    row.repository,
-  ]
-}
-
-/** Whether nothing but those columns changed. */
+/** Whether nothing but the counts changed. */
 export function onlyCounted(row: RepositoryRow, before: RepositoryRow): boolean {
   return (
     row.local === before.local &&
@@ -113,19 +81,4 @@ export function onlyCounted(row: RepositoryRow, before: RepositoryRow): boolean 
 
 function proposal(cell: Cell | undefined): LimitProposal | undefined {
   return typeof cell === 'string' ? JSON.parse(cell) : undefined
-}
-
-const NONE = Buffer.alloc(0)
-
-function words(numbers: readonly number[]): Buffer {
-  if (numbers.length === 0) return NONE
-  const cell = Buffer.allocUnsafe(numbers.length * 4)
-  for (let i = 0; i < numbers.length; i++) cell.writeInt32LE(numbers[i] as number, i * 4)
-  return cell
-}
-
-function numbers(cell: Buffer): number[] {
-  const words: number[] = []
-  for (let i = 0; i < cell.length; i += 4) words.push(cell.readInt32LE(i))
-  return words
 }

@@ -3,161 +3,109 @@ import type { HolderId, Phase, RepositoryKey, RunKey, RunRow } from '@slotkeeper
 /** A value as better-sqlite3 binds and returns it. */
 export type Cell = string | number | null | Buffer
 
-/** The columns of `run`, in the order of `runCells` and `runOf`. */
+/** The columns of `run`, in the order of `runCells` and `runOf`: those by which rows are found, then the one that holds the rest. */
 export const RUN_COLUMNS = [
-  ...[
-    'repository',
-    'run',
-    'phase',
-    'run_uid',
-    'ticket',
-    'granted_to',
-    'durable',
-    'holder',
-    'priority',
-    'sequence',
-    'token',
-    'number',
-  ],
-  ...[
-    'meta',
-    'due_at',
-    'hold_until',
-    'max_hold_ms',
-    'claim_timeout_ms',
-    'lease_ttl_ms',
-    'parks',
-    'state',
-    'queued_at',
-    'acquired_at',
-  ],
-  ...['started_at', 'ended_at', 'ending', 'ended_by', 'successor'],
+  'run',
+  'repository',
+  'phase',
+  'holder',
+  'priority',
+  'sequence',
+  'due_at',
+  'rest',
 ] as const
 
-export function runCells(row: RunRow): Cell[] {
+/** A whole row but for its repository, as JSON keeps it: first what has columns of its own. */
+export type Packed = readonly unknown[]
+
+/** How many of them have columns. */
+const FILED = 6
+
+export function runCells(repository: number, list: Packed): Cell[] {
+  const [run, phase, holder, priority, sequence, dueAt] = list as Cell[]
   return [
-    row.repository,
+    run,
+    repository,
+    phase,
+    holder,
+    priority,
+    sequence,
+    dueAt,
+    JSON.stringify(list.slice(FILED)),
+  ] as Cell[]
+}
+
+/** A row of `run`; its repository is known. */
+export function runOf(repository: RepositoryKey, cells: readonly Cell[]): RunRow {
+  const [run, , phase, holder, priority, sequence, dueAt, rest] = cells
+  return rowOf(repository, [run, phase, holder, priority, sequence, dueAt, ...JSON.parse(rest as string)])
+}
+
+export function packed(row: RunRow): Packed {
+  const list = [
     row.run,
     row.phase,
-    row.runUid ?? null,
-    row.ticket,
-    row.grantedTo ?? null,
-    row.durable ? 1 : 0,
     row.holder ?? null,
     row.priority,
     row.sequence,
+    row.dueAt ?? null,
+    row.ticket,
     row.token,
     row.number,
-    row.meta === undefined ? null : JSON.stringify(row.meta),
-    row.dueAt ?? null,
-    row.holdUntil ?? null,
+    row.durable ? 1 : 0,
     row.maxHoldMs,
     row.claimTimeoutMs,
     row.leaseTtlMs,
     row.parks,
-    row.state ?? null,
-    row.queuedAt ?? null,
-    row.acquiredAt ?? null,
-    row.startedAt ?? null,
-    row.endedAt ?? null,
-    row.ending ?? null,
-    row.endedBy ?? null,
-    row.successor ?? null,
+    row.state,
+    row.queuedAt,
+    row.acquiredAt,
+    row.startedAt,
+    row.endedAt,
+    row.ending,
+    row.endedBy,
+    row.runUid,
+    row.grantedTo,
+    row.meta,
+    row.holdUntil,
+    row.successor,
   ]
+  // What is mostly absent stands last, and takes no room then.
+  let length = list.length
+  while (list[length - 1] === undefined) length--
+  list.length = length
+  return list
 }
 
-export function runOf(cells: readonly Cell[]): RunRow {
+/** What `packed` made a list of. */
+export function rowOf(repository: RepositoryKey, list: Packed): RunRow {
   return {
-    repository: cells[0] as RepositoryKey,
-    run: cells[1] as RunKey,
-    phase: cells[2] as Phase,
-    runUid: text(cells[3]),
-    ticket: cells[4] as string,
-    grantedTo: text(cells[5]),
-    durable: cells[6] === 1,
-    holder: text(cells[7]) as HolderId | undefined,
-    priority: cells[8] as number,
-    sequence: cells[9] as number,
-    token: cells[10] as number,
-    number: cells[11] as number,
-    meta: typeof cells[12] === 'string' ? JSON.parse(cells[12]) : undefined,
-    dueAt: time(cells[13]),
-    holdUntil: time(cells[14]),
-    maxHoldMs: cells[15] as number,
-    claimTimeoutMs: cells[16] as number,
-    leaseTtlMs: cells[17] as number,
-    parks: cells[18] as number,
-    state: text(cells[19]) as RunRow['state'],
-    queuedAt: time(cells[20]),
-    acquiredAt: time(cells[21]),
-    startedAt: time(cells[22]),
-    endedAt: time(cells[23]),
-    ending: text(cells[24]) as RunRow['ending'],
-    endedBy: text(cells[25]),
-    successor: text(cells[26]) as RunKey | undefined,
+    repository,
+    run: list[0] as RunKey,
+    phase: list[1] as Phase,
+    holder: (list[2] ?? undefined) as HolderId | undefined,
+    priority: list[3] as number,
+    sequence: list[4] as number,
+    dueAt: (list[5] ?? undefined) as number | undefined,
+    ticket: list[6] as string,
+    token: list[7] as number,
+    number: list[8] as number,
+    durable: list[9] === 1,
+    maxHoldMs: list[10] as number,
+    claimTimeoutMs: list[11] as number,
+    leaseTtlMs: list[12] as number,
+    parks: list[13] as number,
+    state: (list[14] ?? undefined) as RunRow['state'],
+    queuedAt: (list[15] ?? undefined) as number | undefined,
+    acquiredAt: (list[16] ?? undefined) as number | undefined,
+    startedAt: (list[17] ?? undefined) as number | undefined,
+    endedAt: (list[18] ?? undefined) as number | undefined,
+    ending: (list[19] ?? undefined) as RunRow['ending'],
+    endedBy: (list[20] ?? undefined) as string | undefined,
+    runUid: (list[21] ?? undefined) as string | undefined,
+    grantedTo: (list[22] ?? undefined) as string | undefined,
+    meta: (list[23] ?? undefined) as RunRow['meta'],
+    holdUntil: (list[24] ?? undefined) as number | undefined,
+    successor: (list[25] ?? undefined) as RunKey | undefined,
   }
-}
-
-/** The columns that a grant, a claim or an end changes; `movedCells` has their values, then the key. */
-export const MOVED_COLUMNS = [
-  ...[
-    'phase',
-    'holder',
-    'token',
-    'number',
-    'due_at',
-    'hold_until',
-    'state',
-    'acquired_at',
-    'started_at',
-    'ended_at',
-    'ending',
-  ],
-  ...['ended_by', 'successor'],
-] as const
-
-/** Whether nothing but those columns changed. */
-export function onlyMoved(row: RunRow, before: RunRow): boolean {
-  return (
-    row.ticket === before.ticket &&
-    row.grantedTo === before.grantedTo &&
-    row.sequence === before.sequence &&
-    row.priority === before.priority &&
-    row.durable === before.durable &&
-    row.runUid === before.runUid &&
-    row.meta === before.meta &&
-    row.maxHoldMs === before.maxHoldMs &&
-    row.claimTimeoutMs === before.claimTimeoutMs &&
-    row.leaseTtlMs === before.leaseTtlMs &&
-    row.parks === before.parks &&
-    row.queuedAt === before.queuedAt
-  )
-}
-
-export function movedCells(row: RunRow): Cell[] {
-  return [
-    row.phase,
-    row.holder ?? null,
-    row.token,
-    row.number,
-    row.dueAt ?? null,
-    row.holdUntil ?? null,
-    row.state ?? null,
-    row.acquiredAt ?? null,
-    row.startedAt ?? null,
-    row.endedAt ?? null,
-    row.ending ?? null,
-    row.endedBy ?? null,
-    row.successor ?? null,
-    row.repository,
-    row.run,
-  ]
-}
-
-function text(cell: Cell | undefined): string | undefined {
-  return typeof cell === 'string' ? cell : undefined
-}
-
-function time(cell: Cell | undefined): number | undefined {
-  return typeof cell === 'number' ? cell : undefined
 }

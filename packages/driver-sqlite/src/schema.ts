@@ -1,11 +1,15 @@
 /** `slot`, big-endian: SQLite's own place for telling one program's files from another's. */
 export const APPLICATION_ID = 0x736c6f74
 /** The layout below. A file with a higher one was written by a newer release. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 /**
  * The rows of `@slotkeeper/core/driver`, one table each. Keys compare byte by byte (SQLite's BINARY). Times are store time in ms,
- * those that end in `_at` of an attempt wall time. The partial indexes are what makes every question cost the rows it returns.
+ * those that end in `_at` of an attempt wall time. What no question asks for is JSON in one column. The partial indexes are what makes
+ * every question cost the rows it returns.
+ *
+ * A commit costs the pages that it changes more than anything else. So runs are filed by their own names first, which often grow, and
+ * what the commonest commits change is one row of `recent`, which comes before the tables until it is settled into them (recent.ts).
  */
 export const SCHEMA = `
 CREATE TABLE meta (
@@ -13,7 +17,8 @@ CREATE TABLE meta (
   boot TEXT NOT NULL,            -- the boot that uptimes belong to
   base REAL NOT NULL,            -- store time = base + uptime
   latest REAL NOT NULL,          -- store time got so far at least; rows may tell of later ones
-  token_floor INTEGER NOT NULL   -- the highest token of any repository that was removed
+  token_floor INTEGER NOT NULL,  -- the highest token of any repository that was removed
+  settled INTEGER NOT NULL       -- the last row of recent that is in the tables and gone
 ) STRICT;
 
 CREATE TABLE holder (
@@ -34,55 +39,30 @@ CREATE TABLE domain (
 CREATE INDEX domain_backlog ON domain (swept_until) WHERE backlog = 1;
 
 CREATE TABLE repository (
-  repository TEXT PRIMARY KEY,
+  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- of one life: the records of a removed repository stay behind, nobody's, until they run out
+  repository TEXT NOT NULL UNIQUE,
   domain TEXT NOT NULL,
   status TEXT NOT NULL,
   state TEXT NOT NULL,
   local TEXT,                    -- JSON
   global TEXT,                   -- JSON
   removed_uids TEXT NOT NULL,    -- JSON
-  last_token INTEGER NOT NULL,
-  last_sequence INTEGER NOT NULL,
-  live INTEGER NOT NULL,
-  reserved INTEGER NOT NULL,
-  orphaned INTEGER NOT NULL,
-  waiting INTEGER NOT NULL,
-  parked INTEGER NOT NULL,
-  numbers BLOB NOT NULL,         -- 32-bit words, little-endian
   due_at REAL,
-  committed_at REAL NOT NULL     -- store time of the last commit that changed it
-) STRICT, WITHOUT ROWID;
+  counts TEXT NOT NULL,          -- JSON
+  committed_at REAL NOT NULL     -- store time of the last commit that changed the row
+) STRICT;
 CREATE INDEX repository_due ON repository (due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE run (
-  repository TEXT NOT NULL,
   run TEXT NOT NULL,
+  repository INTEGER NOT NULL,   -- its id
   phase TEXT NOT NULL,
-  run_uid TEXT,
-  ticket TEXT NOT NULL,
-  granted_to TEXT,
-  durable INTEGER NOT NULL,
   holder TEXT,
   priority REAL NOT NULL,
   sequence INTEGER NOT NULL,
-  token INTEGER NOT NULL,
-  number INTEGER NOT NULL,
-  meta TEXT,                     -- JSON
   due_at REAL,
-  hold_until REAL,
-  max_hold_ms REAL NOT NULL,
-  claim_timeout_ms REAL NOT NULL,
-  lease_ttl_ms REAL NOT NULL,
-  parks INTEGER NOT NULL,
-  state TEXT,
-  queued_at REAL,
-  acquired_at REAL,
-  started_at REAL,
-  ended_at REAL,
-  ending TEXT,
-  ended_by TEXT,
-  successor TEXT,
-  PRIMARY KEY (repository, run)
+  rest TEXT NOT NULL,            -- JSON
+  PRIMARY KEY (run, repository)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX run_queue ON run (repository, priority DESC, sequence) WHERE phase = 'waiting' AND due_at IS NULL;
 CREATE INDEX run_parked ON run (repository, priority DESC, sequence) WHERE phase = 'waiting' AND due_at IS NOT NULL;
@@ -90,6 +70,12 @@ CREATE INDEX run_holder ON run (holder, repository, phase) WHERE holder IS NOT N
 CREATE INDEX run_due ON run (repository, due_at) WHERE due_at IS NOT NULL AND phase <> 'record';
 CREATE INDEX run_any_due ON run (due_at) WHERE due_at IS NOT NULL AND phase <> 'record';
 CREATE INDEX run_record ON run (due_at) WHERE phase = 'record';
+
+CREATE TABLE recent (
+  id INTEGER PRIMARY KEY,        -- without gaps, above meta.settled
+  at REAL NOT NULL,              -- store time of the commit
+  changes TEXT NOT NULL          -- JSON
+) STRICT;
 
 CREATE TABLE event (
   id INTEGER PRIMARY KEY,        -- without gaps: the newest row is never deleted, so no id comes twice

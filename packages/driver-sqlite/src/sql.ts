@@ -1,12 +1,11 @@
 import type { RunKey } from '@slotkeeper/core/driver'
 import type { Database, Statement } from 'better-sqlite3'
-import { COUNTED_COLUMNS, REPOSITORY_COLUMNS } from './repository-columns.ts'
-import { type Cell, MOVED_COLUMNS, RUN_COLUMNS } from './run-columns.ts'
+import { REPOSITORY_COLUMNS } from './repository-columns.ts'
+import { type Cell, RUN_COLUMNS } from './run-columns.ts'
 
 const RUN = RUN_COLUMNS.map((column) => `run.${column}`).join(', ')
-const REPOSITORY = REPOSITORY_COLUMNS.join(', ')
+const REPOSITORY = ['id', ...REPOSITORY_COLUMNS].join(', ')
 const values = (columns: readonly string[]) => columns.map(() => '?').join(', ')
-const set = (columns: readonly string[]) => columns.map((column) => `${column} = ?`).join(', ')
 const excluded = (columns: readonly string[]) =>
   columns.map((column) => `${column} = excluded.${column}`).join(', ')
 
@@ -70,10 +69,12 @@ export function prepareStatements(db: Database) {
       ON CONFLICT (domain) DO UPDATE SET watched_until = excluded.watched_until, backlog = excluded.backlog, swept_until = 0`),
 
     repository: rows(`SELECT ${REPOSITORY} FROM repository WHERE repository = ?`),
-    saveRepository: run(
-      `INSERT OR REPLACE INTO repository (${REPOSITORY}) VALUES (${values(REPOSITORY_COLUMNS)})`,
-    ),
-    saveCounted: run(`UPDATE repository SET ${set(COUNTED_COLUMNS)} WHERE repository = ?`),
+    /** Gives the id. */
+    saveRepository:
+      one(`INSERT INTO repository (${REPOSITORY_COLUMNS.join(', ')}) VALUES (${values(REPOSITORY_COLUMNS)})
+      ON CONFLICT (repository) DO UPDATE SET ${excluded(REPOSITORY_COLUMNS.slice(1))} RETURNING id`),
+    /** counts, committed at, id */
+    saveCounts: run('UPDATE repository SET counts = ?, committed_at = ? WHERE id = ?'),
     dropRepository: run('DELETE FROM repository WHERE repository = ?'),
     dropDomain: run('DELETE FROM domain WHERE domain = ?'),
     /** after, first */
@@ -81,12 +82,11 @@ export function prepareStatements(db: Database) {
       `SELECT ${REPOSITORY} FROM repository WHERE repository > ? ORDER BY repository LIMIT ?`,
     ),
 
-    /** repository, run */
-    run: rows(`SELECT ${RUN} FROM run WHERE repository = ? AND run = ?`),
+    /** run, repository's id, as in every statement on runs */
+    run: rows(`SELECT ${RUN} FROM run WHERE run = ? AND repository = ?`),
     saveRun: run(`INSERT INTO run (${RUN_COLUMNS.join(', ')}) VALUES (${values(RUN_COLUMNS)})
-      ON CONFLICT (repository, run) DO UPDATE SET ${excluded(RUN_COLUMNS.slice(2))}`),
-    saveMoved: run(`UPDATE run SET ${set(MOVED_COLUMNS)} WHERE repository = ? AND run = ?`),
-    dropRun: run('DELETE FROM run WHERE repository = ? AND run = ?'),
+      ON CONFLICT (run, repository) DO UPDATE SET ${excluded(RUN_COLUMNS.slice(2))}`),
+    dropRun: run('DELETE FROM run WHERE run = ? AND repository = ?'),
     /** The earliest time at which something must happen to a row of the repository. */
     firstDue: one(
       "SELECT min(due_at) FROM run INDEXED BY run_due WHERE repository = ? AND due_at IS NOT NULL AND phase <> 'record'",
@@ -98,11 +98,15 @@ export function prepareStatements(db: Database) {
     abandoned:
       named(`SELECT ${RUN} FROM ${GONE} AS gone CROSS JOIN run INDEXED BY run_holder ON run.holder = gone.holder AND run.repository = :repository
       WHERE run.due_at IS NULL OR run.due_at > :now LIMIT :limit`),
-    /** repository, limit */
-    any: rows(`SELECT ${RUN} FROM run WHERE repository = ? LIMIT ?`),
+    /** Rows that wait or hold. */
+    live: named(`SELECT ${RUN} FROM run INDEXED BY run_queue WHERE repository = :repository AND phase = 'waiting' AND due_at IS NULL
+      UNION ALL SELECT ${RUN} FROM run INDEXED BY run_due WHERE repository = :repository AND due_at IS NOT NULL AND phase <> 'record'
+      UNION ALL SELECT ${RUN} FROM holder CROSS JOIN run INDEXED BY run_holder ON run.holder = holder.holder AND run.repository = :repository
+        WHERE run.phase = 'running' AND run.due_at IS NULL
+      LIMIT :limit`),
     /** repository, limit; from the index alone, since most of these rows are remembered */
     headKeys: db
-      .prepare<[string, number], RunKey>(
+      .prepare<[number, number], RunKey>(
         `SELECT run FROM run INDEXED BY run_queue
       WHERE repository = ? AND phase = 'waiting' AND due_at IS NULL ORDER BY priority DESC, sequence LIMIT ?`,
       )
@@ -120,8 +124,10 @@ export function prepareStatements(db: Database) {
     /** repository, limit; every reserved or orphaned row has a time when it is due */
     kept: rows(`SELECT ${RUN} FROM run INDEXED BY run_due
       WHERE repository = ? AND due_at IS NOT NULL AND phase <> 'record' AND phase IN ('reserved', 'orphaned') LIMIT ?`),
-    /** holder */
-    ofHolder: rows(`SELECT ${RUN} FROM run INDEXED BY run_holder WHERE holder = ?`),
+    /** holder; the repository's key in front */
+    ofHolder:
+      rows(`SELECT repository.repository, ${RUN} FROM run INDEXED BY run_holder JOIN repository ON repository.id = run.repository
+      WHERE run.holder = ?`),
     /** repository, priority, limit */
     before: one(`SELECT count(*) FROM (SELECT 1 FROM run INDEXED BY run_queue
       WHERE repository = ? AND phase = 'waiting' AND due_at IS NULL AND priority > ? LIMIT ?)`),
@@ -130,12 +136,12 @@ export function prepareStatements(db: Database) {
       WHERE repository = ? AND phase = 'waiting' AND due_at IS NULL AND priority = ? AND sequence < ? LIMIT ?)`),
 
     sweepDue:
-      named(`SELECT DISTINCT repository.domain FROM run INDEXED BY run_any_due JOIN repository USING (repository)
+      named(`SELECT DISTINCT repository.domain FROM run INDEXED BY run_any_due JOIN repository ON repository.id = run.repository
       LEFT JOIN domain ON domain.domain = repository.domain
       WHERE run.due_at <= :now AND run.due_at IS NOT NULL AND run.phase <> 'record' AND coalesce(domain.swept_until, 0) <= :now LIMIT :limit`),
     sweepAbandoned:
       named(`SELECT DISTINCT repository.domain FROM ${GONE} AS gone CROSS JOIN run INDEXED BY run_holder ON run.holder = gone.holder
-      JOIN repository USING (repository) LEFT JOIN domain ON domain.domain = repository.domain
+      JOIN repository ON repository.id = run.repository LEFT JOIN domain ON domain.domain = repository.domain
       WHERE coalesce(domain.swept_until, 0) <= :now LIMIT :limit`),
     sweepBacklog: named('SELECT domain FROM domain WHERE backlog = 1 AND swept_until <= :now LIMIT :limit'),
     sweepRemoved:
@@ -150,9 +156,17 @@ export function prepareStatements(db: Database) {
     purgeHolders: run(`DELETE FROM holder WHERE holder IN (SELECT holder FROM holder
       WHERE dead = 1 AND NOT EXISTS (SELECT 1 FROM run INDEXED BY run_holder WHERE run.holder = holder.holder) LIMIT ?)`),
     /** now, limit */
-    purgeRecords:
-      run(`DELETE FROM run WHERE (repository, run) IN (SELECT repository, run FROM run INDEXED BY run_record
-      WHERE phase = 'record' AND due_at <= ? ORDER BY due_at LIMIT ?)`),
+    oldRecords: rows(`SELECT run, repository FROM run INDEXED BY run_record
+      WHERE phase = 'record' AND due_at <= ? ORDER BY due_at LIMIT ?`),
+
+    settled: one('SELECT settled FROM meta'),
+    /** up to this id, which `dropRecent` deletes */
+    noteSettled: run('UPDATE meta SET settled = ?'),
+    dropRecent: run('DELETE FROM recent'),
+    /** id, at, changes */
+    addRecent: run('INSERT INTO recent (id, at, changes) VALUES (?, ?, ?)'),
+    /** after this id */
+    recentAfter: rows('SELECT id, changes FROM recent WHERE id > ? ORDER BY id'),
 
     newestEvent: one('SELECT coalesce(max(id), 0) FROM event'),
     /** origin, events */

@@ -38,8 +38,6 @@ const MANIFEST: Manifest = Object.freeze({
   backstopMs: 5000,
 })
 
-const DONE = Promise.resolve()
-
 /**
  * Makes the driver of one SQLite file, which the processes of one machine share: durable, without a server. Nothing is opened, and
  * better-sqlite3 is not loaded, before the Manager opens the driver.
@@ -84,10 +82,11 @@ class SqliteDriver implements Driver {
     if (this.#closed) await this.close()
   }
 
-  transact(batch: readonly DomainBatch[], decide: Decide, signal?: AbortSignal): Promise<void> {
+  /** Answers without a promise when the file was free. */
+  transact(batch: readonly DomainBatch[], decide: Decide, signal?: AbortSignal): void | Promise<void> {
     try {
       const { deciding } = this.#get()
-      return this.#turns.take(() => transactNow(deciding, batch, decide), signal) ?? DONE
+      return this.#turns.take(() => transactNow(deciding, batch, decide), signal)
     } catch (error) {
       return Promise.reject(error)
     }

@@ -20,6 +20,8 @@ export class Store {
   readonly #clock: Clock
   /** Store time when the machine started. */
   readonly #base: number
+  /** The times of the write transaction under way. */
+  #writing: { readonly now: number; readonly wall: number } | undefined
 
   constructor(open: { path: string; db: Database; base: number; uptime: UptimeClock; clock: Clock }) {
     this.path = open.path
@@ -32,14 +34,14 @@ export class Store {
     this.#clock = open.clock
   }
 
-  /** Store time. Inside a write transaction it is read after the lock, so that no commit before it has a later one. */
+  /** Store time. A write transaction has one, read after the lock, so that no commit before it has a later one. */
   now(): number {
-    return Math.floor(this.#base + this.#uptime.now())
+    return this.#writing?.now ?? Math.floor(this.#base + this.#uptime.now())
   }
 
   /** For people. */
   wall(): number {
-    return this.#clock.wall()
+    return this.#writing?.wall ?? this.#clock.wall()
   }
 
   /** Every new token is above this. The wall clock's part outlives a restored backup. */
@@ -66,14 +68,18 @@ export class Store {
   write<T>(work: () => T): T {
     this.sql.beginWrite.run()
     try {
+      this.#writing = { now: this.now(), wall: this.wall() }
       this.mirror.refresh()
       const result = work()
+      this.mirror.recent.commit(this.now(), (key) => this.mirror.idOf(key))
       this.sql.commit.run()
       return result
     } catch (error) {
       this.mirror.forget()
       this.#rollBack()
       throw error
+    } finally {
+      this.#writing = undefined
     }
   }
 
@@ -81,7 +87,11 @@ export class Store {
   read<T>(work: () => T): T {
     this.sql.beginRead.run()
     try {
+      this.mirror.refresh()
       return work()
+    } catch (error) {
+      this.mirror.forget()
+      throw error
     } finally {
       this.#rollBack()
     }

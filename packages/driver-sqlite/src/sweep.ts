@@ -12,18 +12,21 @@ export function sweepStore(store: Store, budget: number): Sweep {
   const { sql, mirror } = store
   const now = store.now()
   const limit = budget + 1
+  // The questions below are about the tables.
+  if (mirror.recent.firstDue <= now || mirror.anyGone(now)) mirror.settleAll()
   const found = new Set<string>()
   for (const query of [sql.sweepDue, sql.sweepAbandoned, sql.sweepBacklog, sql.sweepRemoved])
     for (const [domain] of query.all({ now, limit })) found.add(domain as string)
   const domains = [...found].slice(0, budget)
   for (const domain of domains) sql.claimDomain.run(domain, now + CLAIMED_MS)
 
-  const records = sql.purgeRecords.run(now, MOST_RECORDS).changes
+  const records = sql.oldRecords.all(now, MOST_RECORDS)
+  for (const [run, repository] of records) sql.dropRun.run(run, repository)
   const buried = sql.buryOverdue.run(now).changes
   const holders = sql.purgeHolders.run(MOST_HOLDERS).changes
   // Holders tell the next boot how far store time had got.
   if (holders > 0) sql.noteTime.run(now)
   if (buried + holders > 0) mirror.forgetHolders()
   for (const domain of domains) mirror.forgetGuard(domain)
-  return { domains, more: found.size > budget || records === MOST_RECORDS || holders === MOST_HOLDERS }
+  return { domains, more: found.size > budget || records.length === MOST_RECORDS || holders === MOST_HOLDERS }
 }

@@ -115,9 +115,18 @@ describe('a file that cannot be a store is refused and left as it was', () => {
     const path = newPath()
     await (await openDriver(path)).close()
     const newer = new Sqlite(path)
-    newer.pragma('user_version = 2')
+    newer.pragma('user_version = 99')
     newer.close()
     await expectRefusal(path, 'SLOTKEEPER_SCHEMA_TOO_NEW')
+  })
+
+  test('a store with a layout that was never in a release', async () => {
+    const path = newPath()
+    await (await openDriver(path)).close()
+    const older = new Sqlite(path)
+    older.pragma('user_version = 1')
+    older.close()
+    await expectRefusal(path, 'SLOTKEEPER_STORE_FOREIGN')
   })
 
   test('a store that is not there, or empty, when it may only be checked', async () => {

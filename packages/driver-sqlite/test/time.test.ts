@@ -1,3 +1,4 @@
+import type { RunRef } from '@slotkeeper/core/driver'
 import { describe, expect, test } from 'vitest'
 import {
   acquire,
@@ -219,15 +220,16 @@ describe('a sweep', () => {
   })
 
   test('forgets records whose time is over, a part at a time', async () => {
-    const path = newPath()
     const clock = new TestClock()
-    const driver = await openDriver(path, { clock })
+    const driver = await openDriver(newPath(), { clock })
     const holder = await openHolder(driver, 200_000_000)
+    const runs: RunRef[] = []
     for (let i = 0; i < 6; i++) {
       const commands = Array.from({ length: 100 }, (_, k) =>
         acquire(`acme/${i}-${k}`, holder, { proposal: { limit: 1000 } }),
       )
       await ask(driver, holder, ...commands)
+      runs.push(...commands.map(({ repository, run }) => ({ repository, run })))
       const rows = commands.map((command) =>
         command.outcome?.kind === 'granted' ? command.outcome.row : undefined,
       )
@@ -249,21 +251,16 @@ describe('a sweep', () => {
         ),
       )
     }
-    const count = () => {
-      const file = new Sqlite(path)
-      const rows = file.prepare('SELECT count(*) FROM run').pluck().get()
-      file.close()
-      return rows
-    }
+    const count = async () => (await driver.read({ kind: 'runs', runs })).runs.length
     clock.advance(86_399_000)
     await driver.sweep(10)
-    expect(count()).toBe(600)
+    expect(await count()).toBe(600)
     clock.advance(1_001 + driver.manifest.clockLagMs)
     expect((await driver.heartbeat(holder)).sweep).toBe(true)
     expect((await driver.sweep(10)).more).toBe(true)
-    expect(count()).toBe(100)
+    expect(await count()).toBe(100)
     await driver.sweep(10)
-    expect(count()).toBe(0)
+    expect(await count()).toBe(0)
     expect((await driver.heartbeat(holder)).sweep).toBe(false)
   })
 

@@ -84,12 +84,13 @@ export const contract: readonly BrokenDriver[] = [
     }),
   },
   {
-    name: 'leaves slots behind when a repository is removed (SQLite)',
+    name: 'leaves a repository behind when its slots are removed (SQLite)',
     rule: 'removal',
     make: sectioned(
       (section) => ({
-        dropped(row, was) {
-          if (was !== 'running') section.dropped(row, was)
+        droppedRepository(row) {
+          row.status = 'present'
+          section.savedRepository(row)
         },
       }),
       sqlite,

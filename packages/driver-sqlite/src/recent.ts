@@ -1,0 +1,195 @@
+import type { RepositoryKey, RunKey, RunRow } from '@slotkeeper/core/driver'
+import type { Counts } from './repository-columns.ts'
+import { type Packed, packed, rowOf, runCells } from './run-columns.ts'
+import type { Statements } from './sql.ts'
+
+/** After so many rows of runs, or so many commits, all is settled; it takes some milliseconds. */
+const MOST_RUNS = 2048
+const MOST_COMMITS = 4096
+/** Counts of so many repositories stay ahead even then: they change with every commit, and are written together here. */
+const MOST_COUNTS = 4096
+
+/** What a commit tells, in order: a repository's counts and runs as they are now; or, alone, a repository that was settled. */
+type Told =
+  | readonly [key: RepositoryKey, committedAt: number, counts: Counts | null, ...runs: Packed[]]
+  | readonly [key: RepositoryKey]
+
+/** Where the runs of a `Told` begin. */
+const FIRST_RUN = 3
+
+/** What came before the tables in one repository. */
+interface Ahead {
+  readonly runs: Map<RunKey, Packed>
+  counts: Counts | undefined
+  committedAt: number
+}
+
+/**
+ * What the newest commits changed and the tables do not have yet: the newest word on each of its rows.
+ *
+ * A slot taken and given back changes pages all over the tables: of the run, of its record, of its repository, of the indexes. Here each
+ * commit, whatever it changes, appends one row to the table `recent`; every process remembers what those rows say, a bounded number of
+ * them, and reads the new ones after somebody else has committed. Later they are settled into the tables together, and of a run that
+ * came and went only its record.
+ *
+ * Only rows that no question but one by their own key must find may be here: see `mayStayAhead` in apply-changes.ts. All others are in the
+ * tables as soon as they are committed; before one of those is written, its repository is settled.
+ */
+export class Recent {
+  readonly #sql: Statements
+  readonly #ahead = new Map<RepositoryKey, Ahead>()
+  /** Told in the transaction under way. */
+  #told: Told[] = []
+  /** Rows of runs told since all was settled. */
+  #runs = 0
+  #firstDue = Number.POSITIVE_INFINITY
+  /** The last row of the table that is remembered here, and the last that was settled; `undefined` = nothing is known. */
+  #newest = 0
+  #settled: number | undefined
+
+  constructor(sql: Statements) {
+    this.#sql = sql
+  }
+
+  /** No record here may be forgotten sooner. */
+  get firstDue(): number {
+    return this.#firstDue
+  }
+
+  /** Learns what others have committed. */
+  refresh(): void {
+    const settled = this.#sql.settled.get() as number
+    if (settled !== this.#settled) {
+      this.#clear()
+      this.#newest = settled
+    }
+    for (const [id, changes] of this.#sql.recentAfter.all(this.#newest)) {
+      for (const told of JSON.parse(changes as string) as Told[]) this.#learn(told)
+      this.#newest = id as number
+    }
+    this.#settled = settled
+  }
+
+  /** To be called when a transaction was rolled back. */
+  forget(): void {
+    this.#settled = undefined
+    this.#told = []
+    this.#clear()
+  }
+
+  has(key: RepositoryKey): boolean {
+    return this.#ahead.has(key)
+  }
+
+  counts(key: RepositoryKey): Counts | undefined {
+    return this.#ahead.get(key)?.counts
+  }
+
+  committedAt(key: RepositoryKey): number {
+    return this.#ahead.get(key)?.committedAt ?? 0
+  }
+
+  /** The run's row, if it is here. */
+  run(key: RepositoryKey, run: RunKey): RunRow | undefined {
+    const list = this.#ahead.get(key)?.runs.get(run)
+    return list && rowOf(key, list)
+  }
+
+  /** The runs of one repository, or of all. */
+  *runs(of?: RepositoryKey): Iterable<RunRow> {
+    for (const [key, { runs }] of this.#ahead)
+      if (of === undefined || of === key) for (const list of runs.values()) yield rowOf(key, list)
+  }
+
+  /** Takes note of changed rows of a repository; without `counts` they are as they were. */
+  save(key: RepositoryKey, committedAt: number, counts: Counts | undefined, rows: readonly RunRow[]): void {
+    this.#tell([key, committedAt, counts ?? null, ...rows.map(packed)])
+  }
+
+  /** Writes what is here of a repository into the tables. */
+  settle(key: RepositoryKey, id: number): void {
+    const ahead = this.#ahead.get(key)
+    if (ahead === undefined) return
+    this.#write(ahead, id)
+    this.#tell([key])
+  }
+
+  /** Appends what the transaction told; to be called last in it. `idOf` finds a repository's id, should it be time to settle all. */
+  commit(now: number, idOf: (key: RepositoryKey) => number): void {
+    if (this.#told.length === 0) return
+    if (this.#runs > MOST_RUNS || this.#newest - (this.#settled as number) > MOST_COMMITS)
+      this.#settleAll(idOf, MOST_COUNTS)
+    if (this.#told.length > 0) this.#append(now)
+  }
+
+  /** Writes all of it into the tables. */
+  settleAll(idOf: (key: RepositoryKey) => number): void {
+    if (this.#ahead.size > 0) this.#settleAll(idOf, 0)
+  }
+
+  #settleAll(idOf: (key: RepositoryKey) => number, mostCounts: number): void {
+    const kept: Told[] = []
+    const keeps = this.#ahead.size <= mostCounts
+    for (const [key, ahead] of this.#ahead) {
+      const { counts, committedAt } = ahead
+      if (!keeps || counts === undefined) this.#write(ahead, idOf(key))
+      else {
+        this.#writeRuns(ahead, idOf(key))
+        kept.push([key, committedAt, counts])
+      }
+    }
+    this.#sql.dropRecent.run()
+    this.#sql.noteSettled.run(this.#newest)
+    this.#settled = this.#newest
+    this.#clear()
+    this.#told = kept
+    for (const told of kept) this.#learn(told)
+  }
+
+  #append(now: number): void {
+    this.#sql.addRecent.run(++this.#newest, now, JSON.stringify(this.#told))
+    this.#told = []
+  }
+
+  #write(ahead: Ahead, id: number): void {
+    this.#writeRuns(ahead, id)
+    if (ahead.counts !== undefined)
+      this.#sql.saveCounts.run(JSON.stringify(ahead.counts), ahead.committedAt, id)
+  }
+
+  #writeRuns({ runs }: Ahead, id: number): void {
+    for (const list of runs.values()) this.#sql.saveRun.run(runCells(id, list))
+  }
+
+  #tell(told: Told): void {
+    this.#told.push(told)
+    this.#learn(told)
+  }
+
+  #learn(told: Told): void {
+    const [key, committedAt, counts] = told
+    if (committedAt === undefined) {
+      this.#ahead.delete(key)
+      return
+    }
+    let ahead = this.#ahead.get(key)
+    if (ahead === undefined) {
+      ahead = { runs: new Map(), counts: undefined, committedAt: 0 }
+      this.#ahead.set(key, ahead)
+    }
+    if (counts !== null) Object.assign(ahead, { committedAt, counts })
+    for (let at = FIRST_RUN; at < told.length; at++) {
+      const list = told[at] as Packed
+      const [run, phase, , , , dueAt] = list
+      this.#runs++
+      ahead.runs.set(run as RunKey, list)
+      if (phase === 'record' && typeof dueAt === 'number' && dueAt < this.#firstDue) this.#firstDue = dueAt
+    }
+  }
+
+  #clear(): void {
+    this.#ahead.clear()
+    this.#runs = 0
+    this.#firstDue = Number.POSITIVE_INFINITY
+  }
+}
