@@ -92,13 +92,16 @@ const WEIGHTS: Readonly<Record<Kind, number>> = {
 
 /** Programs from a single command to a crowd; smaller ones are found first when one fails. */
 export function program(scope: Scope): fc.Arbitrary<Program> {
-  return fc.record({
-    limits: fc.array(mostly<number | null>(3, 1, 2, 0, null), {
-      minLength: REPOSITORIES,
-      maxLength: REPOSITORIES,
-    }),
-    steps: fc.array(step(scope), { minLength: 1, maxLength: 24, size: 'max' }),
+  const limits = fc.array(mostly<number | null>(3, 1, 2, 0, null), {
+    minLength: REPOSITORIES,
+    maxLength: REPOSITORIES,
   })
+  const steps = fc.array(step(scope), { minLength: 1, maxLength: 24, size: 'max' })
+  return fc.record({ limits, steps: scope.sweeps ? steps.map(sweptAtTheEnd) : steps })
+}
+
+function sweptAtTheEnd(steps: readonly Step[]): readonly Step[] {
+  return [...steps, { kind: 'sweep', driver: 0 }]
 }
 
 function step({ removals, sweeps }: Scope): fc.Arbitrary<Step> {
@@ -126,7 +129,7 @@ function step({ removals, sweeps }: Scope): fc.Arbitrary<Step> {
       arbitrary: fc.record({ kind: fc.constant('open'), driver, caller, short: mostly(2, true, false) }),
     },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('heartbeat'), driver, caller }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('close'), driver, caller }) },
+    { weight: sweeps ? 2 : 1, arbitrary: fc.record({ kind: fc.constant('close'), driver, caller }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('read'), driver, pick: fc.nat(9) }) },
     {
       weight: 3,
@@ -135,7 +138,7 @@ function step({ removals, sweeps }: Scope): fc.Arbitrary<Step> {
         ms: mostly<number | undefined>(3, 15, 1, 15, 45, 110, undefined),
       }),
     },
-    { weight: sweeps ? 3 : 0, arbitrary: fc.record({ kind: fc.constant('sweep'), driver }) },
+    { weight: sweeps ? 2 : 0, arbitrary: fc.record({ kind: fc.constant('sweep'), driver }) },
   )
 }
 
