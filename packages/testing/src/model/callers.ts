@@ -36,6 +36,7 @@ const MEANT_FOR: Partial<Record<Kind, readonly Phase[]>> = {
   'run-state': ['running', 'waiting', 'record'],
 }
 
+const AUDIT = { actor: 'ops', reason: 'stuck' }
 const TIMES = { claimTimeoutMs: 40, leaseTtlMs: 60 }
 const NAMES = ['ann', 'bob', 'cyd', 'dee']
 
@@ -154,7 +155,7 @@ export class Callers {
           ...ofRun,
           token,
           state: aim % 2 === 0 ? 'completed' : 'failed',
-          force: aim === 3 ? { actor: 'ops', reason: 'stuck' } : undefined,
+          force: aim === 3 ? AUDIT : undefined,
         }
       case 'finish':
         return { kind: 'finish', ...ofRun, state: aim === 0 ? 'cancelled' : 'completed' }
@@ -176,10 +177,17 @@ export class Callers {
           kind: 'repository-state',
           ...ofRepository,
           state: aim < 6 ? 'active' : aim < 8 ? 'paused' : 'draining',
+          audit: aim % 2 === 0 ? AUDIT : undefined,
         }
       case 'limit': {
         const proposal = this.#proposal(repository, asked)
-        return { kind: 'limit', ...ofRepository, source: aim < 6 ? 'local' : 'global', proposal }
+        return {
+          kind: 'limit',
+          ...ofRepository,
+          source: aim < 6 ? 'local' : 'global',
+          proposal,
+          audit: aim === 0 ? AUDIT : undefined,
+        }
       }
       case 'remove-repository':
         return { kind: 'remove-repository', ...ofRepository, uid: asked.uid }
