@@ -1,4 +1,4 @@
-// npm run demo | test | check | bench | build | format | pnpm: sets up whatever is missing, then does the work.
+// npm run demo | test | acquit | check | bench | build | format | pnpm: sets up whatever is missing, then does the work.
 // Needs Node 20 and npm, nothing else. The set-up:
 //   toolchain.mjs   Node and pnpm into .toolchain, then the dependencies
 //   build.mjs       the packages whose inputs have changed since they were built
@@ -6,6 +6,7 @@
 //   setup-lock.mjs  one set-up at a time
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { acquit } from './acquit.mjs'
 import { buildPackages } from './build.mjs'
 import { biome, check } from './check.mjs'
 import { Failure, progress, root, run } from './run.mjs'
@@ -16,6 +17,7 @@ import { ensureDependencies, ensureNodeAndPnpm, pnpm, toolchainEnv } from './too
 const commands = {
   build: () => setUp(3).then(() => 0),
   test: async (args) => test(await setUp(3), args),
+  acquit: async (args) => acquit(await setUp(3), args),
   check: async (args) => check(await setUp(2), args, { build: () => setUp(3) }),
   format: async () => node(await setUp(2), [biome, 'check', '--write', '--linter-enabled=false']),
   demo: (args) => runFile('examples/demo/demo.ts', args, { say: 'There is no demo yet', exitCode: 1 }),

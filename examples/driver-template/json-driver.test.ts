@@ -29,6 +29,9 @@ const EXPECTED = [
   '8. sweeps claim what they find, so that not everybody does the same work, and never beyond their budget',
   '8. what a sweeper claimed and then died over is found again',
   'batches: what does not fit one commit goes on in the next ones, by anybody, and no commit exceeds the budget',
+  // Both places: the shortest sequence of commands that shows it.
+  'model: the same while repositories are removed and made again',
+  'model: the same while sweeps find what is due, and forget what is over',
 ]
 
 /** Without a sweep these depend on who happens to ask while somebody is dead: convicted at times. */

@@ -113,7 +113,9 @@ export class MemorySection implements Section {
       const first = due.peek()
       if (first === undefined || first.at > this.now) return undefined
       due.remove(first)
-      if (first.row.dueAt === first.at && first.row.phase !== 'record') return first.row
+      const { row } = first
+      // One that was dropped with its repository stays here until it is due.
+      if (row.dueAt === first.at && row.phase !== 'record' && shelf.runs.get(row.run) === row) return row
     }
   }
 

@@ -1,4 +1,5 @@
 import { Manager, repository } from '@slotkeeper/core'
+import { systemClock } from '@slotkeeper/core/driver'
 import { expect, test } from 'vitest'
 import { memoryDriver, memoryStore } from '../src/index.ts'
 
@@ -57,4 +58,19 @@ test('a uid that was removed before the store ever heard of it begins nothing la
   expect(await manager.acquireSlot({ repository: life('two'), run: 'acme/2' })).toMatchObject({
     reason: 'limit',
   })
+})
+
+test('a reservation that went with its repository is not parked when its claim would have been over', async () => {
+  let aheadMs = 0
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + aheadMs }
+  await using manager = new Manager({ driver: memoryDriver({ clock }), holderTtlMs: 600_000 })
+  const repo = repository('acme/api', { concurrencyLimit: 1 })
+  const [entry] = await manager.queueManager.addListToRunningQueue(repo, ['acme/1'])
+  expect(entry?.kind).toBe('reserved')
+  await manager.cleanupRepository(repo)
+  const slot = await manager.waitForSlot({ repository: repo, run: 'acme/2' })
+  aheadMs = 61_000
+  await manager.acquireSlot({ repository: repo, run: 'acme/3' })
+  expect(await manager.getCurrentSlots(repo)).toMatchObject({ running: 1, waiting: 0 })
+  await slot.release()
 })

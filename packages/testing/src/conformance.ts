@@ -3,3 +3,4 @@
  * @packageDocumentation
  */
 export { type ConformanceOptions, conformance, type TestFunction } from './conformance/conformance.ts'
+export { type ModelTestOptions, modelTest } from './model/model-test.ts'

@@ -1,4 +1,5 @@
 import type { Driver } from '@slotkeeper/core/driver'
+import { modelTest } from '../model/model-test.ts'
 import { Lab } from './lab.ts'
 import { allRules } from './rules.ts'
 
@@ -15,6 +16,11 @@ export interface ConformanceOptions {
   readonly open: (store: string) => Driver | Promise<Driver>
   /** Deletes a store when its test is over and all its drivers are closed. */
   readonly cleanup?: (store: string) => void | Promise<void>
+  /**
+   * Lets the clock of a store go on by so many ms, for stores that take their time from the test. Only the model test asks for it.
+   * Default: real time passes.
+   */
+  readonly advance?: (store: string, ms: number) => void | Promise<void>
   /** Stands before the name of every test. */
   readonly label?: string
 }
@@ -26,7 +32,7 @@ let stores = 0
 
 /**
  * Defines the tests that every driver must pass: each of the rules that Slotkeeper promises, through the public Manager and through the
- * driver contract itself, with faults and with races. Nothing can be left out; what does not apply to a store follows from the facts
+ * driver contract itself, with faults and with races, and any sequence of commands beside the policy alone (`modelTest`). Nothing can be left out; what does not apply to a store follows from the facts
  * of its manifest. Tests may run in any order, and none shares a store with another.
  * @example
  * conformance({ test, open: store => redisDriver({ prefix: store }) })
@@ -41,4 +47,5 @@ export function conformance(options: ConformanceOptions): void {
     }
     test(label === undefined ? name : `${label}: ${name}`, run, TEST_TIMEOUT_MS)
   }
+  modelTest(options)
 }

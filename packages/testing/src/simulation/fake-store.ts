@@ -70,9 +70,9 @@ export class FakeStore {
   tokenFloor = 0
   readonly #time: () => number
   readonly #wall: () => number
-  readonly #auditor: Auditor
+  readonly #auditor: Auditor | undefined
 
-  constructor(traits: StoreTraits, clocks: { time: () => number; wall: () => number }, auditor: Auditor) {
+  constructor(traits: StoreTraits, clocks: { time: () => number; wall: () => number }, auditor?: Auditor) {
     this.traits = traits
     this.#time = clocks.time
     this.#wall = clocks.wall
@@ -142,7 +142,7 @@ export class FakeStore {
       if (holder !== undefined && !holder.dead && holder.expiresAt > facts.now) return false
     }
     if (changes.empty) return true
-    const before = this.#auditor.before(this, batch.domain as RepositoryKey, changes)
+    const before = this.#auditor?.before(this, batch.domain as RepositoryKey, changes)
     domain.version++
     domain.committedAt = Math.max(domain.committedAt, facts.now)
     for (const { row } of changes.runs) this.#rows(row.repository).set(row.run, copyRun(row))
@@ -162,7 +162,7 @@ export class FakeStore {
       const holder = this.holders.get(id)
       if (holder !== undefined) holder.epoch++
     }
-    this.#auditor.after(this, before, batch, facts, changes)
+    if (before !== undefined) this.#auditor?.after(this, before, batch, facts, changes)
     return true
   }
 
