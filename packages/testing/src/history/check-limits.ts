@@ -19,6 +19,8 @@ export function checkLimits(history: readonly HistoryEntry[]): Violation[] {
   for (const [repository, holds] of groupBy(holdsOf(history), (hold) => hold.repository)) {
     const limits = forces.get(repository) ?? []
     for (const hold of holds) {
+      // Lost before it was told, as a process finds that was stopped right after its commit: it was never surely live.
+      if (hold.to <= hold.from) continue
       const live = holds.filter((other) => other.from <= hold.from && other.to > hold.from)
       const violation = tooMany(repository, hold, live, limits) ?? sameNumber(repository, hold, live)
       if (violation !== undefined) violations.push(violation)

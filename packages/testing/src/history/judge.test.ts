@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { HistoryEntry } from './entries.ts'
 import { History } from './history.ts'
 import { judge } from './judge.ts'
 
@@ -80,6 +81,18 @@ test('one number for two live slots breaks rule 1', () => {
   told.grant('a', told.ask('a'), 1, 1)
   told.grant('b', told.ask('b'), 2, 1)
   expect(told.rules()).toEqual([1])
+})
+
+test('a slot that was lost before its caller was told of it was nobody’s', () => {
+  const told = new Told()
+  told.limit(1)
+  told.grant('b', told.ask('b'), 2, 1)
+  told.grant('a', told.ask('a'), 1, 1)
+  const lost = { kind: 'given-up', repository, run: 'a', lease: 'lease-1', why: 'lost' } as const
+  const at = told.entries.at(-1)?.at ?? 0
+  const rules = (entries: readonly HistoryEntry[]) => judge(entries).map(({ rule }) => rule)
+  expect(rules([...told.entries, { ...lost, at }])).not.toContain(1)
+  expect(rules([...told.entries, { ...lost, at: at + 1 }])).toContain(1)
 })
 
 test('a process that crashed holds nothing any more', () => {
