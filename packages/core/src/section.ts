@@ -38,8 +38,8 @@ export interface Section {
   /** A holder that a command or a given-out row names; `undefined` = never opened, or forgotten since: dead. */
   holder(holder: HolderId): HolderRow | undefined
   /**
-   * The next row that is overdue, or, of a repository in status `removing`, any row at all. A row is given out once; `undefined` when
-   * none is left in this window.
+   * The next row that is overdue, or, of a repository in status `removing`, any row that waits or holds; its records too, unless the store
+   * can leave them behind where nobody finds them again. A row is given out once; `undefined` when none is left in this window.
    */
   overdue(): RunRow | undefined
   /** The first entry of the queue that is not parked, what was saved here included; `undefined` when none is left in this window. */

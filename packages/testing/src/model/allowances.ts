@@ -9,7 +9,8 @@
  *   in a domain that a sweep named, must be shown.
  * - A holder may live up to the manifest's clock lag longer than its TTL, or, in a store with leases, until the store ends it.
  * - Slots are listed in any order, and a listing of a repository may be a moment old.
- * - A record past its `dueAt` may be there still, or not.
+ * - A record past its `dueAt` may be there still, or not. Those of a repository that is being removed may be left behind: then they are
+ *   never found again.
  * - Events that nobody watches may be left out of what a commit tells.
  * - A backlog may be told where a full page says only that there may be more.
  */

@@ -95,10 +95,16 @@ export class Model {
     }
     const section = new RecordedSection(loaded, { budget: seen.left, by, clockLagMs: seen.clockLagMs })
     const watched = section.guard.watchedUntil > section.now
+    const removing = this.#isRemoving(domain)
     const decision = this.#decide(section, commands)
     const changes = section.changes()
     if (!store.commit(batch, { facts: loaded, version }, changes))
       throw new Disagreement(ruleNamed('contract'), `The model cannot commit its decision for ${domain}.`)
+    // A store may have left them behind; then nobody may find them again.
+    if (removing && !this.#isRemoving(domain))
+      for (const { repository, run, phase } of rows)
+        if (phase === 'record' && !changes.runs.some(({ row }) => row.run === run))
+          store.runs.get(repository)?.delete(run)
     return { decision, events: changes.events, watched }
   }
 
@@ -220,16 +226,18 @@ export class Model {
     known.expiresAt = Math.max(known.expiresAt, shown.expiresAt)
   }
 
+  #isRemoving(domain: string): boolean {
+    return this.store.repositories.get(domain as RepositoryKey)?.status === 'removing'
+  }
+
   /** What is due must be shown, unless the driver says that there is more. */
   #checkWindow(domain: RepositoryKey, seen: Seen): void {
     if (!seen.overdueEnded || seen.overdueCut) return
     const { store } = this
-    const removing = store.repositories.get(domain)?.status === 'removing'
-    for (const row of [...store.rowsOf(domain)]) {
-      if (seen.overdue.some(({ run }) => run === row.run)) continue
-      if (removing) this.forget(domain, row.run, seen.now)
-      const due = row.phase !== 'record' && row.dueAt !== undefined && row.dueAt <= seen.now
-      if (due || (removing && store.row(domain, row.run) !== undefined))
+    const removing = this.#isRemoving(domain)
+    for (const row of store.rowsOf(domain)) {
+      if (row.phase === 'record' || seen.overdue.some(({ run }) => run === row.run)) continue
+      if (removing || (row.dueAt !== undefined && row.dueAt <= seen.now))
         throw new Disagreement(
           ruleNamed(removing ? 'removal' : '8'),
           `The section of ${domain} showed no overdue row ${row.run} (${row.phase}, due at ${row.dueAt}) at ${seen.now}.`,
