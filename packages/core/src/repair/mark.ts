@@ -4,7 +4,7 @@ import type { RepositoryKey, RunKey } from '../keys.ts'
 import { isAlive, isSlot, type Phase, type RepositoryRow } from '../rows.ts'
 
 /** A slot as it was at the mark. */
-export interface MarkedSlot {
+interface MarkedSlot {
   readonly token: number
   readonly phase: Phase
   readonly runUid: string | undefined
@@ -15,7 +15,7 @@ export interface MarkedSlot {
 }
 
 /** An entry of the queue as it was at the mark. */
-export interface MarkedEntry {
+interface MarkedEntry {
   readonly sequence: number
   readonly runUid: string | undefined
 }
