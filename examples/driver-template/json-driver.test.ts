@@ -20,6 +20,7 @@ const EXPECTED = [
   '7. a reader that falls behind misses nothing without a resync',
   '7. a release in another process wakes who waits, by the notification alone',
   '7. a watch begins with a resync; then every change is hinted at, or a resync says that some may be missed',
+  '7. a watch begins once the store has heard of it: from its first resync on nothing is missed',
   '7. setupWatcher and watchSlotAvailability tell everything that happens in a repository, wherever it is done',
   // json-driver.ts: a sweep finds nothing and forgets nothing.
   '6. a record is kept for its time, and then forgotten',
