@@ -10,7 +10,7 @@ export function library(entry: string[]) {
     format: 'esm',
     target: 'node20',
     platform: 'node',
-    dts: { compilerOptions: { paths: {}, noEmit: false } }, // siblings by their built declarations, as a user gets them
+    dts: { compilerOptions: { paths: {}, noEmit: false, stripInternal: true } }, // siblings by their built declarations, as a user gets them
     sourcemap: true,
     clean: true,
     minify: false,

@@ -33,7 +33,7 @@ export class QueueManager {
   readonly #engine: Engine
   readonly #manager: Manager
 
-  /** Made by the Manager. */
+  /** Made by the Manager. @internal */
   constructor(engine: Engine, manager: Manager) {
     this.#engine = engine
     this.#manager = manager

@@ -14,7 +14,7 @@ export interface StateOptions extends CallOptions {
 export class StateManager {
   readonly #manager: Manager
 
-  /** Made by the Manager. */
+  /** Made by the Manager. @internal */
   constructor(manager: Manager) {
     this.#manager = manager
   }
