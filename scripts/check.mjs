@@ -1,8 +1,9 @@
 // npm run check [-- step ... | --no-test]: everything that a change has to pass, stopping at the first failure.
 import { join } from 'node:path'
+import { checkConsumers } from './check-consumers.mjs'
 import { checkImports } from './check-imports.mjs'
-import { checkPackages } from './check-packages.mjs'
-import { Failure, mustRun, root, secondsSince } from './run.mjs'
+import { checkPackages, checkSizes } from './check-packages.mjs'
+import { Failure, mustRun, progress, root, secondsSince } from './run.mjs'
 import { test } from './test.mjs'
 
 const bin = (...path) => join(root, 'node_modules', ...path)
@@ -14,6 +15,7 @@ const knip = bin('knip', 'bin', 'knip.js')
 
 export async function check(env, args, { build }) {
   const node = (what, ...command) => mustRun(what, 'node', command, { env })
+  const built = (what, work) => build().then(() => progress(what, work))
   const steps = {
     format: () => node('The format check', biome, 'check', '--linter-enabled=false'),
     lint: () => node('Biome', biome, 'lint', '--error-on-warnings'),
@@ -29,9 +31,11 @@ export async function check(env, args, { build }) {
       if (exitCode !== 0) throw new Failure('Tests failed.', exitCode)
     },
     unused: () => node('Knip', knip),
-    packages: () => build().then(() => checkPackages(env)),
     cycles: () => node('Knip', knip, '--cycles'),
     imports: () => checkImports(),
+    packages: () => built('Checking the packages', () => checkPackages(env)),
+    sizes: () => built('Measuring sizes', () => checkSizes(env)),
+    consumers: () => built('Using the packages', () => checkConsumers(env)),
   }
   for (const name of choose(Object.keys(steps), args)) {
     const start = performance.now()
