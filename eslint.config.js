@@ -7,6 +7,7 @@ export default tseslint.config(
       '**/dist/**',
       '**/dist.*/**',
       '**/coverage/**',
+      'site/**',
       '.toolchain/**',
       '**/*.{js,mjs,cjs}',
       '**/tsup.config.ts',

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
-import { defineConfig } from 'tsup'
+import { defineConfig, type Options } from 'tsup'
 
 /** How every package is built: ESM and declarations for Node 20, with source maps, not minified. */
-export function library(entry: string[]) {
+export function library(entry: string[], more: Options = {}) {
   const missing = entry.find((file) => !existsSync(file)) // tsup would build the others and say nothing
   if (missing) throw new Error(`The entry ${missing} is missing.`)
   return defineConfig({
@@ -15,5 +15,6 @@ export function library(entry: string[]) {
     clean: true,
     minify: false,
     splitting: true,
+    ...more,
   })
 }

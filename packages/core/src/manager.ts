@@ -299,6 +299,7 @@ export class Manager implements AsyncDisposable {
     this.#audit(audit, { action: 'repository-state', repository, state, outcome: outcome.kind })
   }
 
+  /** Whether a repository grants slots; `active` where nobody said anything else. */
   async getRepositoryState(ref: RepositoryRef, options?: CallOptions): Promise<RepositoryState> {
     const { repositories } = await this.#readRepository(ref, 0, 0, undefined, options)
     return repositories[0]?.state ?? 'active'
@@ -395,6 +396,7 @@ export class Manager implements AsyncDisposable {
     return this.#closed
   }
 
+  /** The same as `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

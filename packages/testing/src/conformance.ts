@@ -1,5 +1,5 @@
 /**
  * The suite that tells whether a driver keeps what Slotkeeper promises.
- * @packageDocumentation
+ * @module @slotkeeper/testing/conformance
  */
 export { type ConformanceOptions, conformance, type TestFunction } from './conformance/conformance.ts'
