@@ -8,6 +8,7 @@ export default tseslint.config(
       '**/dist.*/**',
       '**/coverage/**',
       'site/**',
+      'scripts/**',
       '.toolchain/**',
       '**/*.{js,mjs,cjs}',
       '**/tsup.config.ts',

@@ -112,6 +112,8 @@ for (const folder of new Set(entries.map((entry) => entry.folder))) {
 }
 rmSync(temporary, { recursive: true })
 if (wrong.length > 0) {
-  console.error([...wrong, 'If this is meant: npm run api, and say in a changeset what users see.'].join('\n'))
+  console.error(
+    [...wrong, 'If this is meant: npm run api, and say in a changeset what users see.'].join('\n'),
+  )
   process.exitCode = 1
 }

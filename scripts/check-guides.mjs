@@ -19,7 +19,10 @@ export async function checkGuides(env) {
 }
 
 async function follow(where, code, options) {
-  const { exitCode, output } = await run('bash', ['-euo', 'pipefail', '-c', code], { ...options, capture: true })
+  const { exitCode, output } = await run('bash', ['-euo', 'pipefail', '-c', code], {
+    ...options,
+    capture: true,
+  })
   if (exitCode !== 0) throw new Failure(`${code}\n\n${output}\n\n${where}: exit code ${exitCode}`)
 }
 

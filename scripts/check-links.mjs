@@ -21,7 +21,8 @@ function wrongLink(file, text, target) {
   const [path = '', heading] = target.split('#')
   const file2 = path === '' ? file : normalize(join(dirname(file), path))
   if (!existsSync(join(root, file2))) return `there is no ${file2}`
-  if (heading !== undefined && !headingsOf(file2).includes(heading)) return `${file2} has no heading #${heading}`
+  if (heading !== undefined && !headingsOf(file2).includes(heading))
+    return `${file2} has no heading #${heading}`
   const quoted = /^`(.*)`$/.exec(text)?.[1]
   const isFile = statSync(join(root, file2)).isFile()
   if (quoted && isFile && / /.test(quoted) && !read(file2).includes(quoted))

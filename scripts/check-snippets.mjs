@@ -29,7 +29,9 @@ export async function checkSnippets(env) {
     .flatMap(blocksOf)
     .filter(({ language, info }) => language === 'ts' && info !== 'fragment')
   const examples = [...packages().values()].flatMap(({ folder }) =>
-    filesBelow(`${folder}/src`, (file) => file.endsWith('.ts') && !file.endsWith('.test.ts')).flatMap(examplesOf),
+    filesBelow(`${folder}/src`, (file) => file.endsWith('.ts') && !file.endsWith('.test.ts')).flatMap(
+      examplesOf,
+    ),
   )
   await asStranger(env, async ({ directory, env: ofNpm, packed, install }) => {
     await install(...packed.map(({ name }) => name))

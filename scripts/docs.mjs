@@ -38,7 +38,8 @@ async function searchFinds(url, names) {
     const row = rows.find((found) => found.name === name && (!parent || found.parent?.endsWith(parent)))
     if (!row) throw new Failure(`The search does not know ${wanted}.`)
     const target = await text(`${url}/${row.url.split('#')[0]}`)
-    if (!target.includes(name)) throw new Failure(`The search leads to ${row.url}, which does not tell of ${wanted}.`)
+    if (!target.includes(name))
+      throw new Failure(`The search leads to ${row.url}, which does not tell of ${wanted}.`)
   }
 }
 

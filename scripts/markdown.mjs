@@ -7,7 +7,8 @@ import { mustRun, root } from './run.mjs'
 export async function markdownFiles() {
   const list = ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '*.md']
   const output = await mustRun('git ls-files', 'git', list)
-  const isWritten = (file) => file !== '' && !file.startsWith('.changeset/') && !/\.api\.md$|CHANGELOG/.test(file)
+  const isWritten = (file) =>
+    file !== '' && !file.startsWith('.changeset/') && !/\.api\.md$|CHANGELOG/.test(file)
   return [...new Set(output.split('\0'))].filter(isWritten)
 }
 
@@ -36,5 +37,5 @@ export function blocksOf(file) {
 
 /** The text of a file without its blocks of code; lines keep their numbers. */
 export function proseOf(file) {
-  return read(file).replace(/^```[^]*?^```$/gm, (block) => block.replace(/[^\n]/g, ''))
+  return read(file).replace(/^```.*?^```$/gms, (block) => block.replace(/[^\n]/g, ''))
 }

@@ -25,6 +25,7 @@ export async function asStranger(env, work) {
   mkdirSync(cache, { recursive: true })
   const settings = `@slotkeeper:registry=${registry.url}/\ncache=${cache}\nfund=false\naudit=false\nupdate-notifier=false\n`
   writeFileSync(join(directory, '.npmrc'), settings)
+  /** @type {NodeJS.ProcessEnv} */
   const own = { ...env, npm_config_prefer_offline: 'true' }
   for (const name of Object.keys(own)) if (/^npm_(package|lifecycle)/.test(name)) delete own[name]
   delete own.npm_config_cache

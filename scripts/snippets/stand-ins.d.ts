@@ -1,6 +1,7 @@
 // What the code in the documentation takes from its reader's program. A name that a block declares itself is its own.
-import type { Driver } from '@slotkeeper/core/driver'
+
 import type { Logger, Manager as M, QueueManager, Repository, RunKey } from '@slotkeeper/core'
+import type { Driver } from '@slotkeeper/core/driver'
 
 declare global {
   function build(options: AbortSignal | { signal: AbortSignal; fence: bigint }): Promise<void>
