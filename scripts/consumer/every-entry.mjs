@@ -18,7 +18,7 @@ export async function everyEntry(load) {
   const { sqliteDriver } = await load('@slotkeeper/driver-sqlite')
   const { isSlotkeeperError } = await load('@slotkeeper/core')
   await takeSlots(load, memoryDriver())
-  const onFile = takeSlots(load, sqliteDriver({ path: 'slots.db' }))
+  const onFile = takeSlots(load, sqliteDriver({ path: `slots-${process.pid}.db` }))
   if (sqliteWorks) await onFile
   else await assert.rejects(onFile, (error) => isSlotkeeperError(error, 'SLOTKEEPER_UNSUPPORTED_RUNTIME'))
   const { createManager } = await load('@slotkeeper/core/node')
