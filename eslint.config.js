@@ -7,6 +7,8 @@ export default tseslint.config(
       '**/dist/**',
       '**/dist.*/**',
       '**/coverage/**',
+      'site/**',
+      'scripts/**',
       '.toolchain/**',
       '**/*.{js,mjs,cjs}',
       '**/tsup.config.ts',

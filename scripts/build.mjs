@@ -1,10 +1,10 @@
 // Builds the packages whose inputs have changed since their dist was built, each after those that it depends on.
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { mustRun, root } from './run.mjs'
 import { filesBelow, forget, hashInputs, isDone, remember } from './stamps.mjs'
 
-const shared = ['tsup.base.ts', 'tsconfig.base.json', 'pnpm-lock.yaml']
+const shared = ['scripts/build.mjs', 'tsup.base.ts', 'tsconfig.base.json', 'pnpm-lock.yaml']
 const tsup = join(root, 'node_modules', 'tsup', 'dist', 'cli-default.js')
 
 /** The workspace's packages by name, each with its folder and its manifest. */
@@ -58,8 +58,18 @@ async function buildPackage(name, folder, siblings, options) {
     ...options,
     cwd: join(root, folder),
   })
+  nameLibraries(`${folder}/dist.next`)
   replace(dist)
   remember(step, inputs)
+}
+
+/** Whoever compiles for an older target lacks `AsyncDisposable`, and the bundler drops references from the sources. */
+function nameLibraries(next) {
+  for (const file of filesBelow(next, (name) => name.endsWith('.d.ts'))) {
+    const text = readFileSync(join(root, file), 'utf8')
+    if (text.includes('AsyncDisposable'))
+      writeFileSync(join(root, file), `/// <reference lib="esnext.disposable" />\n${text}`)
+  }
 }
 
 /** Whoever reads dist meanwhile finds the old one or the new one, never half of one. */

@@ -1,4 +1,5 @@
-// npm run demo | test | acquit | check | bench | build | format | pnpm: sets up whatever is missing, then does the work.
+// npm run demo | test | acquit | check | bench | build | format | api | reference | docs | release:dry | pnpm: sets up whatever is missing,
+// then does the work.
 // Needs Node 20 and npm, nothing else. The set-up:
 //   toolchain.mjs   Node and pnpm into .toolchain, then the dependencies
 //   build.mjs       the packages whose inputs have changed since they were built
@@ -8,7 +9,9 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { acquit } from './acquit.mjs'
 import { buildPackages } from './build.mjs'
-import { biome, check } from './check.mjs'
+import { apiReports, biome, check, reference } from './check.mjs'
+import { buildDocs } from './docs.mjs'
+import { dryRelease } from './release-dry.mjs'
 import { Failure, progress, root, run } from './run.mjs'
 import { withSetupLock } from './setup-lock.mjs'
 import { test } from './test.mjs'
@@ -20,6 +23,10 @@ const commands = {
   acquit: async (args) => acquit(await setUp(3), args),
   check: async (args) => check(await setUp(2), args, { build: () => setUp(3) }),
   format: async () => node(await setUp(2), [biome, 'check', '--write', '--linter-enabled=false']),
+  api: async () => node(await setUp(3), [apiReports, '--update']),
+  reference: async () => node(await setUp(2), [reference, '--update']),
+  docs: async () => done(progress('Building the documentation', async () => buildDocs(await setUp(2)))),
+  'release:dry': async () => done(dryRelease(await setUp(3), console.log)),
   demo: (args) => runFile('examples/demo/demo.ts', args, { say: 'There is no demo yet', exitCode: 1 }),
   bench: (args) => runFile('bench/run.ts', args, { say: 'No benchmark suites exist yet', exitCode: 2 }),
   pnpm: async (args) => node(await setUp(1), [pnpm, ...args]),
@@ -33,6 +40,11 @@ async function setUp(stages) {
     if (stages >= 3) await progress('Building the packages', () => buildPackages(toolchainEnv(), onStart))
   })
   return toolchainEnv()
+}
+
+async function done(work) {
+  await work
+  return 0
 }
 
 async function runFile(file, args, missing) {

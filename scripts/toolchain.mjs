@@ -13,6 +13,12 @@ const oldestNode = [22, 18] // the oldest that the build tools take and that run
 /** pnpm's program, to be started with `node`. */
 export const pnpm = join(modules, 'pnpm', 'bin', 'pnpm.mjs')
 
+/** The Node that everything runs on. */
+export function toolchainNode() {
+  const own = join(nodePackage, 'bin', 'node')
+  return existsSync(own) ? own : process.execPath
+}
+
 /** The environment in which everything runs. */
 export function toolchainEnv() {
   /** @type {NodeJS.ProcessEnv} */
@@ -47,7 +53,7 @@ export async function ensureNodeAndPnpm(onStart) {
 }
 
 /** npm as it was started, or the one in PATH. */
-function npm() {
+export function npm() {
   const running = process.env.npm_execpath ?? ''
   return running.endsWith('npm-cli.js') ? [process.execPath, running] : ['npm']
 }

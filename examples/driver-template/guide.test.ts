@@ -12,7 +12,7 @@ function flat(code: string): string {
 }
 
 test('every piece of code in the guide is code of the template, which compiles', () => {
-  const pieces = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => flat(code as string))
+  const pieces = [...guide.matchAll(/```ts fragment\n(.*?)```/gs)].map(([, code]) => flat(code as string))
   expect(pieces.length).toBeGreaterThan(5)
   expect(pieces.filter((piece) => !template.some((code) => code.includes(piece)))).toEqual([])
 })

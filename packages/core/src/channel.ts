@@ -16,6 +16,7 @@ export class Channel<T> implements AsyncIterable<T>, AsyncIterator<T, undefined>
     this.#onEnd = options.onEnd ?? (() => {})
   }
 
+  /** Gives an item to the reader that waits, or keeps it for the next one. */
   push(item: T): void {
     if (this.#ended) return
     const reader = this.#waiting.shift()
@@ -34,17 +35,20 @@ export class Channel<T> implements AsyncIterable<T>, AsyncIterator<T, undefined>
     this.#onEnd()
   }
 
+  /** The next item, as soon as there is one. */
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#items.length > 0) return Promise.resolve({ value: this.#items.shift() as T, done: false })
     if (this.#ended) return Promise.resolve({ value: undefined, done: true })
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
+  /** Ends it from the side of the reader. */
   return(): Promise<IteratorResult<T, undefined>> {
     this.end()
     return Promise.resolve({ value: undefined, done: true })
   }
 
+  /** Itself: it is read once. */
   [Symbol.asyncIterator](): this {
     return this
   }

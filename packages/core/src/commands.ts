@@ -9,14 +9,15 @@ import type { FinalState, LimitProposal, RepositoryState, RunRow, RunState } fro
 /** Where in the queue an entry is: exactly, or behind at least so many minus one. */
 export type Place = number | { readonly atLeast: number }
 
-interface Base {
+/** What every command carries. */
+export interface Base {
   readonly repository: RepositoryKey
   /** Names this command; new for every call, the same when it is asked again. Sorts after earlier ones of the same caller. */
   readonly ticket: string
 }
 
 /** A command that gives a row to a holder. */
-interface Timed {
+export interface Timed {
   /** Filled in when it is sent: a holder that dies is replaced by the next one of the same Manager. */
   holder: HolderId
   /** Store time after which the command does nothing, so that a delayed duplicate cannot take a slot. 0 = for ever. */
@@ -63,7 +64,7 @@ export type Refusal = 'limit' | 'queue' | 'paused' | 'draining' | 'removed' | 'f
  * A row that the command led to. `sequence` names the attempt and `token` the grant, for the row itself may go on in the same batch.
  * `replaced`: the ticket of an older wait of the same Manager that this one took over.
  */
-interface Given {
+export interface Given {
   readonly row: RunRow
   readonly sequence: number
   readonly token: number

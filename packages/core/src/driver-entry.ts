@@ -1,6 +1,6 @@
 /**
  * For those who implement a driver: the contract, its rows, and the parts that every driver uses.
- * @packageDocumentation
+ * @module @slotkeeper/core/driver
  */
 
 export { pause } from './call-options.ts'

@@ -132,6 +132,7 @@ export interface Driver {
    */
   transact(batch: readonly DomainBatch[], decide: Decide, signal?: AbortSignal): void | Promise<void>
 
+  /** Rows of one moment. What was asked for by run or by holder is as of now; listings may be a moment old. */
   read(query: Query, signal?: AbortSignal): Snapshot | Promise<Snapshot>
 
   /** Makes a new live holder. The id is never used twice. */
@@ -153,6 +154,7 @@ export interface Driver {
   /** Hints, from the moment that the first `next()` settles on (it gives a `resync`). Ends when the signal aborts. */
   watch(options: WatchOptions): AsyncIterable<WatchEvent>
 
+  /** How the store is. A failure is thrown, or told with `ok: false`. */
   health(signal?: AbortSignal): Health | Promise<Health>
 
   /** Ends everything the driver started. Later calls throw. Closing twice does nothing. */

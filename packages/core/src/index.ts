@@ -1,6 +1,6 @@
 /**
  * Concurrency slots for controllers and workers: the Manager, its queues and its outcomes.
- * @packageDocumentation
+ * @module @slotkeeper/core
  */
 export type { CallOptions } from './call-options.ts'
 export { type Cancel, type Clock, systemClock } from './clock.ts'

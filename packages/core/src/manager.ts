@@ -1,4 +1,3 @@
-import { inspect } from 'node:util'
 import type { CallOptions } from './call-options.ts'
 import type { AcquireResult, Command } from './commands.ts'
 import { newRepository } from './decide/limits.ts'
@@ -41,6 +40,9 @@ import { acquireCommand, type SlotRequest } from './slot-request.ts'
 import { StateManager } from './state-manager.ts'
 import type { OutcomeOf } from './store-calls.ts'
 import type { SlotEvent } from './watch-hub.ts'
+
+/** The name of `util.inspect.custom`, which this file does without so that no user needs the types of Node.js. */
+const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom')
 
 /** What a Manager has in hand, for people and debuggers. Never holds a secret. */
 export interface ManagerInspection {
@@ -302,6 +304,7 @@ export class Manager implements AsyncDisposable {
     this.#audit(audit, { action: 'repository-state', repository, state, outcome: outcome.kind })
   }
 
+  /** Whether a repository grants slots; `active` where nobody said anything else. */
   async getRepositoryState(ref: RepositoryRef, options?: CallOptions): Promise<RepositoryState> {
     const { repositories } = await this.#readRepository(ref, 0, 0, undefined, options)
     return repositories[0]?.state ?? 'active'
@@ -409,11 +412,13 @@ export class Manager implements AsyncDisposable {
     return this.#closed
   }
 
+  /** The same as `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
-  [inspect.custom](): object {
+  /** What a debugger and `console.log` show. */
+  [inspect](): object {
     return this.inspect()
   }
 

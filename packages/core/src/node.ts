@@ -1,3 +1,8 @@
-/** What needs a Node.js process: its environment and its installed packages. */
+/**
+ * What needs a Node.js process: its environment and its installed packages.
+ * @module @slotkeeper/core/node
+ */
 export { type CreateManagerOptions, createManager } from './config/create-manager.ts'
+export type { Environment } from './config/driver-options.ts'
+export type { Load } from './config/load-driver.ts'
 export { parseEnvironment } from './config/parse-environment.ts'

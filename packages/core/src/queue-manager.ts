@@ -37,7 +37,7 @@ export class QueueManager {
   readonly #manager: Manager
   readonly #audits: Audits
 
-  /** Made by the Manager. */
+  /** Made by the Manager. @internal */
   constructor(engine: Engine, manager: Manager, audits: Audits) {
     this.#engine = engine
     this.#manager = manager

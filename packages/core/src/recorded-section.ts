@@ -159,6 +159,7 @@ export class RecordedSection implements Section {
     )
   }
 
+  /** The row of a repository of this domain, where it has one. */
   repository(key: RepositoryKey): RepositoryRow | undefined {
     return this.#repositories.get(key)
   }
@@ -221,6 +222,7 @@ export class RecordedSection implements Section {
     this.#queue = this.#queue.filter((other) => other !== row)
   }
 
+  /** Records that the row of a repository is new or has changed. */
   savedRepository(row: RepositoryRow): void {
     this.#repositories.set(row.repository, row)
     this.#changedRepositories.add(row)
@@ -234,6 +236,7 @@ export class RecordedSection implements Section {
     this.#raisedFloor = Math.max(this.#raisedFloor, row.lastToken)
   }
 
+  /** Records the guard as it shall be. */
   savedGuard(watchedUntil: number, backlog: boolean): void {
     this.guard = { watchedUntil, backlog }
     this.#guardChanged = true

@@ -32,6 +32,7 @@ export interface Section {
 
   /** The repositories of this domain that have a row. */
   readonly repositories: readonly RepositoryRow[]
+  /** The row of a repository of this domain, where it has one. */
   repository(key: RepositoryKey): RepositoryRow | undefined
   /** A run that a command names, or that a method below gave out. */
   run(repository: RepositoryKey, run: RunKey): RunRow | undefined
@@ -57,9 +58,11 @@ export interface Section {
   saved(row: RunRow, was: Phase | undefined): void
   /** Forgets a row that had phase `was`. */
   dropped(row: RunRow, was: Phase): void
+  /** Records that the row of a repository is new or has changed. */
   savedRepository(row: RepositoryRow): void
   /** Deletes the repository's row; in the same commit the store-wide floor rises to its last token. */
   droppedRepository(row: RepositoryRow): void
+  /** Records the guard as it shall be. */
   savedGuard(watchedUntil: number, backlog: boolean): void
   /** Marks a holder dead that is overdue. The commit fails if it turns out not to be overdue. */
   bury(holder: HolderId): void

@@ -32,41 +32,48 @@ export class StateManager {
   readonly #engine: Engine
   readonly #manager: Manager
 
-  /** Made by the Manager. */
+  /** Made by the Manager. @internal */
   constructor(engine: Engine, manager: Manager) {
     this.#engine = engine
     this.#manager = manager
   }
 
-  /** Each `updateTo…` answers with the state that the run has now: the one before, where the new one would be a step back. */
+  /** Notes that a run waits. Each `updateTo…` answers with the state that the run has now: the one before, where the new one would be a step back. */
   updateToQueued(ref: RepositoryRef, run: RunKey, options?: StateOptions): Promise<RunState | undefined> {
     return this.#manager.setPipelineRunState(ref, run, 'queued', options)
   }
 
+  /** Notes that a run works. @returns the state that the run has now */
   updateToStarted(ref: RepositoryRef, run: RunKey, options?: StateOptions): Promise<RunState | undefined> {
     return this.#manager.setPipelineRunState(ref, run, 'started', options)
   }
 
+  /** Notes that a run ended well. @returns the state that the run has now */
   updateToCompleted(ref: RepositoryRef, run: RunKey, options?: StateOptions): Promise<RunState | undefined> {
     return this.#manager.setPipelineRunState(ref, run, 'completed', options)
   }
 
+  /** Notes that a run failed. @returns the state that the run has now */
   updateToFailed(ref: RepositoryRef, run: RunKey, options?: StateOptions): Promise<RunState | undefined> {
     return this.#manager.setPipelineRunState(ref, run, 'failed', options)
   }
 
+  /** Notes that a run was ended by somebody. @returns the state that the run has now */
   updateToCancelled(ref: RepositoryRef, run: RunKey, options?: StateOptions): Promise<RunState | undefined> {
     return this.#manager.setPipelineRunState(ref, run, 'cancelled', options)
   }
 
+  /** Whether it waits; false when it is unknown. */
   async isQueued(ref: RepositoryRef, run: RunKey, options?: CallOptions): Promise<boolean> {
     return (await this.getState(ref, run, options)) === 'queued'
   }
 
+  /** Whether it works; false when it is unknown. */
   async isStarted(ref: RepositoryRef, run: RunKey, options?: CallOptions): Promise<boolean> {
     return (await this.getState(ref, run, options)) === 'started'
   }
 
+  /** Whether it ended well; false when it is unknown. */
   async isCompleted(ref: RepositoryRef, run: RunKey, options?: CallOptions): Promise<boolean> {
     return (await this.getState(ref, run, options)) === 'completed'
   }

@@ -1,6 +1,6 @@
 /**
  * Slots in one process's memory.
- * @packageDocumentation
+ * @module @slotkeeper/driver-memory
  */
 export { type MemoryDriverOptions, memoryDriver } from './memory-driver.ts'
 export { type MemoryStore, memoryStore } from './memory-store.ts'

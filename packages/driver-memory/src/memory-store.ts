@@ -65,23 +65,27 @@ export interface Listener {
 
 /** The slots of one process. Drivers that are given the same store share them; it lives as long as somebody refers to it. */
 export class MemoryStore {
+  /** @internal */
   readonly shelves = new Map<string, Shelf>()
+  /** @internal */
   readonly holders = new Map<HolderId, Holder>()
+  /** @internal */
   readonly listeners = new Set<Listener>()
-  /** One is enough, for one decision ends before the next begins. */
+  /** One is enough, for one decision ends before the next begins. @internal */
   readonly section = new MemorySection(this)
-  /** Tokens of removed repositories are never granted again. */
+  /** Tokens of removed repositories are never granted again. @internal */
   tokenFloor = 0
   readonly #maxRecords: number
   readonly #records: (Kept | undefined)[] = []
   #ended = 0
   #nextExpiry = Number.POSITIVE_INFINITY
 
-  /** @param maxRecords how many ended runs are remembered; older ones are forgotten first */
+  /** @param maxRecords how many ended runs are remembered; older ones are forgotten first @internal */
   constructor(maxRecords: number) {
     this.#maxRecords = maxRecords
   }
 
+  /** @internal */
   shelf(domain: string): Shelf {
     let shelf = this.shelves.get(domain)
     if (shelf === undefined) {
@@ -100,11 +104,12 @@ export class MemoryStore {
     return shelf
   }
 
+  /** @internal */
   shelfOf(repository: RepositoryKey): Shelf | undefined {
     return this.shelves.get(repository)
   }
 
-  /** Remembers an ended run, and forgets the oldest when there are too many. */
+  /** Remembers an ended run, and forgets the oldest when there are too many. @internal */
   remember(row: Kept): void {
     row.at = ++this.#ended
     const at = this.#ended % this.#maxRecords
@@ -114,12 +119,13 @@ export class MemoryStore {
       this.forget(oldest)
   }
 
+  /** @internal */
   forget(row: Kept): void {
     const shelf = this.shelves.get(row.repository)
     if (shelf?.runs.get(row.run) === row) shelf.runs.delete(row.run)
   }
 
-  /** Forgets records past their time, oldest first. */
+  /** Forgets records past their time, oldest first. @internal */
   forgetRecords(now: number, budget: number): void {
     for (
       let number = Math.max(1, this.#ended - this.#maxRecords + 1), left = budget;
@@ -137,18 +143,20 @@ export class MemoryStore {
     }
   }
 
+  /** @internal */
   openHolder(holder: HolderId, ttlMs: number, now: number): void {
     const expiresAt = now + ttlMs
     this.holders.set(holder, { holder, ttlMs, expiresAt, dead: false, epoch: 0, collected: false })
     this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt)
   }
 
+  /** @internal */
   bury(holder: Holder): void {
     holder.dead = true
     this.#collect(holder)
   }
 
-  /** Puts the rows of holders that are overdue by now on their shelves' lists. Cheap while none is. */
+  /** Puts the rows of holders that are overdue by now on their shelves' lists. Cheap while none is. @internal */
   collectOverdue(now: number): void {
     if (now < this.#nextExpiry) return
     let next = Number.POSITIVE_INFINITY
@@ -171,7 +179,7 @@ export class MemoryStore {
         }
   }
 
-  /** Forgets dead holders once their rows are settled. */
+  /** Forgets dead holders once their rows are settled. @internal */
   forgetHolders(): void {
     const named = new Set<HolderId>()
     for (const shelf of this.shelves.values())
@@ -180,13 +188,14 @@ export class MemoryStore {
       if (holder.dead && holder.collected && !named.has(holder.holder)) this.holders.delete(holder.holder)
   }
 
-  /** Whether a domain needs a decision although nobody asks. */
+  /** Whether a domain needs a decision although nobody asks. @internal */
   needsDecision(shelf: Shelf, now: number): boolean {
     const { repository } = shelf
     if (shelf.guard.backlog || shelf.abandoned !== undefined || isDue(shelf, now)) return true
     return repository?.status === 'removed' && (repository.dueAt ?? 0) <= now
   }
 
+  /** @internal */
   tell(from: object, events: readonly StoreEvent[]): void {
     for (const listener of this.listeners)
       if (listener.owner !== from) for (const event of events) listener.hear(event)

@@ -1,6 +1,6 @@
 /**
  * For tests of code that uses Slotkeeper: a Manager in fake time, drivers that fail on demand, and histories with an independent judge.
- * @packageDocumentation
+ * @module @slotkeeper/testing
  */
 
 export { type FakeClock, fakeClock } from './fake-clock.ts'

@@ -18,14 +18,17 @@ export class Secret {
     return this.#text
   }
 
+  /** Text without the password. */
   toString(): string {
     return REDACTED
   }
 
+  /** The same in JSON. */
   toJSON(): string {
     return REDACTED
   }
 
+  /** The same for debuggers and `console.log`. */
   [inspect](): string {
     return REDACTED
   }

@@ -170,6 +170,7 @@ export class FaultyDriver implements Driver {
     return this.#call('transact', signal, () => this.#inner.transact(sent, decide, signal))
   }
 
+  /** As of the driver inside, unless a fault is set. */
   read(query: Query, signal?: AbortSignal): Snapshot | Promise<Snapshot> {
     return this.#call('read', signal, () => this.#inner.read(query, signal))
   }
@@ -190,6 +191,7 @@ export class FaultyDriver implements Driver {
     return this.#call('sweep', signal, () => this.#inner.sweep(budget, signal))
   }
 
+  /** As of the driver inside, unless a fault is set. */
   health(signal?: AbortSignal): Health | Promise<Health> {
     return this.#call('health', signal, () => this.#inner.health(signal))
   }

@@ -91,6 +91,7 @@ export interface FoundEntry extends OfRun {
   readonly as: 'waiting' | 'slot' | 'ended' | 'absent'
 }
 
+/** One thing that was seen, in the order of seeing. */
 export type HistoryEntry =
   | LimitEntry
   | AskedEntry

@@ -28,6 +28,7 @@ export class History {
     return ++this.#calls
   }
 
+  /** Notes what was just seen. */
   add(entry: NewEntry): void {
     this.#entries.push({ ...entry, at: this.#now() } as HistoryEntry)
   }

@@ -15,6 +15,7 @@ export const FAULTS = [
   'hint-dropped',
   'hint-late',
 ] as const
+/** Something that can go wrong around a call. */
 export type Fault = (typeof FAULTS)[number]
 
 /** The calls that go to the store: kinds of commands, and the rest. */
@@ -41,6 +42,7 @@ export const CALLS = [
   'heartbeat',
   'close-holder',
 ] as const
+/** A call that goes to the store. */
 export type Call = (typeof CALLS)[number]
 
 const COMMANDS: readonly Call[] = CALLS.slice(0, CALLS.indexOf('read'))
@@ -65,6 +67,7 @@ export function isReachable(fault: Fault, call: Call): boolean {
 export class Coverage {
   readonly #counts = new Map<string, number>()
 
+  /** Counts that a fault met these calls. */
   add(fault: Fault, calls: readonly Call[]): void {
     for (const call of calls) {
       const cell = `${fault} ${call}`
@@ -72,10 +75,12 @@ export class Coverage {
     }
   }
 
+  /** How often a fault met a call. */
   count(fault: Fault, call: Call): number {
     return this.#counts.get(`${fault} ${call}`) ?? 0
   }
 
+  /** Adds what another one has counted. */
   merge(other: Coverage): void {
     for (const [cell, count] of other.#counts) this.#counts.set(cell, (this.#counts.get(cell) ?? 0) + count)
   }

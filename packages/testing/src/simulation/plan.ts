@@ -76,6 +76,7 @@ export interface OpStep {
   readonly b: number
 }
 
+/** One line of a plan: something that somebody wants, or something that goes wrong. */
 export type Step = FaultStep | OpStep
 
 /** A world and what is going to happen in it. All of it follows from the seed; steps can be left out. */

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 
 /** What every line about a run says. */
-interface OfRun {
+export interface OfRun {
   readonly repository: string
   readonly run: string
   /** Pairs what was asked with what came of it; unique over all processes. */

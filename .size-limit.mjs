@@ -1,0 +1,21 @@
+// What importing an entry brings along at most, minified and compressed, without what is installed beside it. `npm run check -- sizes`.
+const entries = {
+  'core/dist/index.js': '48 kB',
+  'core/dist/driver-entry.js': '13 kB',
+  'core/dist/node.js': '48 kB',
+  'driver-memory/dist/index.js': '5 kB',
+  'driver-sqlite/dist/index.js': '16 kB',
+  'testing/dist/index.js': '6 kB',
+  'testing/dist/conformance.js': '46 kB',
+  'testing/dist/simulation.js': '24 kB',
+  'cli/dist/main.js': '26 kB',
+}
+
+export default Object.entries(entries).map(([entry, limit]) => ({
+  name: entry,
+  path: `packages/${entry}`,
+  limit,
+  gzip: true,
+  ignore: ['@slotkeeper/core', '@slotkeeper/driver-memory', '@slotkeeper/driver-sqlite', 'better-sqlite3'],
+  modifyEsbuildConfig: (config) => ({ ...config, platform: 'node', format: 'esm', logLevel: 'error' }),
+}))

@@ -1,0 +1,3 @@
+import { everyEntry } from './every-entry.mjs'
+
+await everyEntry((name) => import(name))

@@ -1,0 +1,3 @@
+const { everyEntry } = require('./every-entry.mjs')
+
+everyEntry(async (name) => require(name))
