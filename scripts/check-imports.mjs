@@ -11,6 +11,7 @@ const arrows = {
   core: [],
   'driver-memory': ['core'],
   'driver-sqlite': ['core'],
+  migrations: ['core'],
   testing: ['core', 'driver-memory'],
   cli: ['core', 'driver-memory', 'driver-sqlite'],
 }
