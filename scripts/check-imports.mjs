@@ -13,7 +13,7 @@ const arrows = {
   'driver-sqlite': ['core'],
   migrations: ['core'],
   testing: ['core', 'driver-memory'],
-  cli: ['core', 'driver-memory', 'driver-sqlite'],
+  cli: ['core', 'driver-memory', 'driver-sqlite', 'migrations'],
 }
 const dependenciesOfCore = ['zod']
 

@@ -125,18 +125,21 @@ async function serve({ bin, env, cwd }, data) {
   child.stdin.on('error', () => undefined) // it has ended already
   await new Promise((resolve, reject) => {
     let output = ''
-    child.stderr.on('data', (text) => {
-      output += text
-      if (/ready to accept (read-only )?connections/.test(output)) resolve(undefined)
-    })
     const fail = () => {
       child.stdin.destroy()
       reject(new Failure(`PostgreSQL did not start: ${output}`))
     }
+    const late = setTimeout(fail, startMs)
     child.once('error', reject)
     child.once('exit', fail)
-    setTimeout(fail, startMs).unref()
+    child.stderr.on('data', (text) => {
+      output += text
+      if (!/ready to accept (read-only )?connections/.test(output)) return
+      clearTimeout(late)
+      resolve(undefined)
+    })
   })
+  child.stderr.removeAllListeners('data').resume() // nobody reads what it says from now on, and it must not wait for that
   return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, stop }
 }
 

@@ -1,7 +1,7 @@
 import type { Logger } from '@slotkeeper/core'
 import { compare } from './compare.ts'
 import { type Ledger, toRow } from './ledger.ts'
-import { beginLocked, lockSession, unlock, type WaitOptions } from './locked.ts'
+import { type Begun, begin, beginLocked, lockSession, readBegun, unlock, type WaitOptions } from './locked.ts'
 import type { Migration } from './migration.ts'
 import { MigrationDriftError, MigrationFailedError } from './migration-errors.ts'
 import { ScriptError } from './script.ts'
@@ -17,15 +17,28 @@ export interface ApplyOptions extends WaitOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** How long the file took, in ms; `undefined`: another process has applied it meanwhile. */
-export type Applied = number | undefined
+/** What came of a file. */
+export interface Applied {
+  /** How long it took, in ms; `undefined`: another process has applied it meanwhile. */
+  readonly durationMs: number | undefined
+  /** The transaction of `next` is open, has the lock, and found this of it in the ledger. */
+  readonly begun?: Begun
+}
+
+/** What is known of the neighbours of a file. */
+export interface Neighbours {
+  /** What the file before has left. */
+  readonly begun?: Begun
+  /** The file after it: its transaction may begin in the same message in which this one's ends, which saves a third of the time. */
+  readonly next?: Migration | undefined
+}
 
 /** Applies one file, exactly once whoever else tries, and writes it into the ledger. */
 export function applyFile(
   session: Session,
   ledger: Ledger,
   migration: Migration,
-  options: ApplyOptions,
+  options: ApplyOptions & Neighbours,
 ): Promise<Applied> {
   const apply = migration.inTransaction ? applyInTransaction : applyAlone
   return apply(session, ledger, migration, options)
@@ -35,29 +48,36 @@ async function applyInTransaction(
   session: Session,
   ledger: Ledger,
   migration: Migration,
-  options: ApplyOptions,
+  options: ApplyOptions & Neighbours,
 ): Promise<Applied> {
-  const row = await beginLocked(session, ledger, options, {
+  const beginningOf = (file: Migration) => ({
     settings: timeouts('SET LOCAL', options),
-    select: `SELECT own.*, pg_current_xact_id()::text AS transaction FROM (SELECT 1) one LEFT JOIN (${ledger.selectRow(migration)}) own ON true`,
+    select: `SELECT own.*, pg_current_xact_id()::text AS transaction FROM (SELECT 1) one LEFT JOIN (${ledger.selectRow(file)}) own ON true`,
   })
-  const [found = {}] = row
+  const { next } = options
+  const [found = {}] = options.begun ?? (await beginLocked(session, ledger, options, beginningOf(migration)))
   if (isApplied(migration, found)) {
     await session.query('ROLLBACK', migration.path)
-    return undefined
+    return { durationMs: undefined }
   }
   const start = performance.now()
   await runScript(session, migration)
   const durationMs = Math.round(performance.now() - start)
   // A file that ends the transaction itself is in another one now, or in none.
   const isSame = `pg_current_xact_id()::text = '${found.transaction}'`
-  const finish = `RESET SESSION AUTHORIZATION; RESET ROLE; ${ledger.insertApplied(migration, 'run', durationMs, isSame)}; COMMIT; ${RESET_SESSION}`
+  const insert = ledger.insertApplied(migration, 'run', durationMs, isSame)
+  const finish = `RESET SESSION AUTHORIZATION; RESET ROLE; ${insert}; COMMIT; ${RESET_SESSION}`
+  const goesOn = next?.inTransaction === true ? begin(ledger, beginningOf(next)) : ''
+  let results: Record<string, unknown>[][]
   try {
-    await session.query(finish, `${migration.path} cannot be finished`)
+    results = await session.query(`${finish} ${goesOn}`, `${migration.path} cannot be finished`)
   } catch (error) {
     throw finishingFailure(migration, error)
   }
-  return durationMs
+  if (goesOn === '') return { durationMs }
+  const begun = readBegun(results)
+  if (begun === undefined) await session.query('ROLLBACK', migration.path)
+  return { durationMs, begun }
 }
 
 /**
@@ -75,7 +95,7 @@ async function applyAlone(
   const [[found = {}] = []] = await session.query(ledger.selectRow(migration), path)
   if (isApplied(migration, found)) {
     await session.query(unlock(ledger), path)
-    return undefined
+    return { durationMs: undefined }
   }
   await session.query(ledger.upsertStarted(migration), path)
   if (found.state === 'started') await clearLeftovers(session, ledger, migration, options)
@@ -87,7 +107,7 @@ async function applyAlone(
     `${RESET_SESSION} ${ledger.updateApplied(migration, durationMs)}; ${unlock(ledger)}`,
     path,
   )
-  return durationMs
+  return { durationMs }
 }
 
 /** An interrupted `CREATE INDEX CONCURRENTLY` leaves an index that nobody uses, everybody writes, and `IF NOT EXISTS` takes for whole. */

@@ -20,8 +20,30 @@ const LONGEST_PAUSE_MS = 500
 const TELL_EVERY_MS = 10_000
 const LOCKING = 'The lock cannot be taken'
 
+/** What a transaction under the lock begins with. */
+export interface Beginning {
+  /** Settings of the transaction, each ended by a semicolon. */
+  readonly settings?: string
+  /** Asked once the lock is there, so it sees what the last owner of the lock committed. */
+  readonly select?: string
+}
+
+/** The rows of `select`, in a transaction that has the lock; `undefined`: in one that has it not, and is good for nothing. */
+export type Begun = readonly Record<string, unknown>[] | undefined
+
+/** SQL that begins a transaction and tries the lock; its last results are for `readBegun`. */
+export function begin(ledger: Ledger, { settings = '', select = 'SELECT 1' }: Beginning): string {
+  return `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${settings}
+    SELECT pg_try_advisory_xact_lock(${ledger.lockKey}) AS locked; ${select}`
+}
+
+/** Reads the results of statements that end with `begin`. */
+export function readBegun(results: readonly (readonly Record<string, unknown>[])[]): Begun {
+  return results.at(-2)?.[0]?.locked === true ? results.at(-1) : undefined
+}
+
 /**
- * Begins a transaction that has the lock; answers the rows of `select`, which sees what the last owner of the lock committed.
+ * Begins a transaction that has the lock; answers the rows of its `select`.
  *
  * The lock is tried again and again: one that is waited for inside the server keeps a transaction open all the time, and
  * `CREATE INDEX CONCURRENTLY` of its owner waits for the end of all of these.
@@ -31,15 +53,12 @@ export async function beginLocked(
   session: Session,
   ledger: Ledger,
   waiting: Waiting,
-  { settings = '', select = 'SELECT 1' } = {},
+  beginning: Beginning = {},
 ): Promise<readonly Record<string, unknown>[]> {
-  const begin = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${settings}
-    SELECT pg_try_advisory_xact_lock(${ledger.lockKey}) AS locked; ${select}`
   return await untilLocked(ledger, waiting, async () => {
-    const results = await session.query(begin, LOCKING)
-    if (results.at(-2)?.[0]?.locked === true) return results.at(-1) ?? []
-    await session.query('ROLLBACK', LOCKING)
-    return undefined
+    const begun = readBegun(await session.query(begin(ledger, beginning), LOCKING))
+    if (begun === undefined) await session.query('ROLLBACK', LOCKING)
+    return begun
   })
 }
 

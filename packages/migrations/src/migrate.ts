@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '@slotkeeper/core'
 import { applyFile } from './apply-file.ts'
 import { type FileStatus, isDrift } from './compare.ts'
+import type { Begun } from './locked.ts'
 import { type MigrationsOptions, Workplace } from './workplace.ts'
 
 /** How to migrate. */
@@ -57,13 +58,17 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
     const applied: { path: string; durationMs: number }[] = []
     const { signal, waitMs } = options
     const { session, ledger, logger } = place
-    for (const migration of pending) {
+    let begun: Begun
+    for (const [at, migration] of pending.entries()) {
       const { path } = migration
       options.onFile?.(path)
-      const durationMs = await applyFile(session, ledger, migration, {
+      const applying = await applyFile(session, ledger, migration, {
+        ...{ begun, next: pending[at + 1] },
         ...{ lockTimeoutMs, statementTimeoutMs, logger, signal },
         ...(waitMs !== undefined && { waitMs }),
       })
+      begun = applying.begun
+      const { durationMs } = applying
       if (durationMs === undefined) continue
       logger.info({ path, durationMs }, 'Migration applied')
       applied.push({ path, durationMs })

@@ -22,11 +22,13 @@ export interface MigrationSource {
 export interface DirectorySourceOptions {
   /** How long until the next look when the system told of no change, in ms. Default 30,000. */
   readonly pollMs?: number
+  /** What messages call it besides its path, such as the namespace and the name of a ConfigMap. Default: nothing. */
+  readonly name?: string
 }
 
 /** Files in a directory for each schema: `<path>/<schema>/<number>_<name>.sql`. Files that do not end with `.sql` are left out. */
 export function directorySource(path: string, options: DirectorySourceOptions = {}): MigrationSource {
-  return filesSource(`the directory ${path}`, path, options, (name) => name)
+  return filesSource(`the directory ${path}`, path, options, (file) => file)
 }
 
 /**
@@ -34,8 +36,12 @@ export function directorySource(path: string, options: DirectorySourceOptions = 
  * `_<digits>_`. Keys that do not end with `.sql` are left out.
  */
 export function configMapSource(path: string, options: DirectorySourceOptions = {}): MigrationSource {
-  return filesSource(`the ConfigMap mounted at ${path}`, path, options, (name) =>
-    name.replace(/_(?=\d+_)/, '/'),
+  const { name } = options
+  return filesSource(
+    `the ConfigMap ${name === undefined ? '' : `${name} `}mounted at ${path}`,
+    path,
+    options,
+    (file) => file.replace(/_(?=\d+_)/, '/'),
   )
 }
 
@@ -67,6 +73,7 @@ function filesSource(
         )
       }
     },
-    changes: ({ signal }) => watchDirectory(path, { signal, ...options }),
+    changes: ({ signal }) =>
+      watchDirectory(path, { signal, ...(options.pollMs !== undefined && { pollMs: options.pollMs }) }),
   }
 }

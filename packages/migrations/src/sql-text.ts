@@ -17,6 +17,9 @@ export function bytesLiteral(bytes: Uint8Array): string {
   return `decode('${Buffer.from(bytes).toString('hex')}', 'hex')`
 }
 
-/** What takes back everything that a file can set in its session. Unlike `DISCARD ALL` it may stand beside other statements. */
+/**
+ * What takes back everything that a file can set in its session. Unlike `DISCARD ALL` it may stand beside other statements, and it is a
+ * transaction of its own: a file may have made later ones read-only, which no longer holds for what begins after it.
+ */
 export const RESET_SESSION =
-  'RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; DEALLOCATE ALL; DISCARD SEQUENCES;'
+  'BEGIN; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; DEALLOCATE ALL; DISCARD SEQUENCES; COMMIT;'

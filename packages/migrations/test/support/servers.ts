@@ -33,6 +33,11 @@ export function onEachServer(tests: (server: Server) => void): void {
     }))
 }
 
+/** For what does not depend on the version. */
+export function newestUrl(): string {
+  return environment('TEST_POSTGRES_URL')
+}
+
 /** Of a standby, which only reads. */
 export function standbyUrl(): string {
   return environment('TEST_POSTGRES_STANDBY_URL')
