@@ -55,7 +55,7 @@ export function configOf({ connectionString, connectTimeoutMs = 10_000 }: Databa
   try {
     return {
       application_name: 'slotkeeper-migrate',
-      keepAlive: true,
+      ...{ keepAlive: true, keepAliveInitialDelayMillis: 10_000 },
       ...parseIntoClientConfig(connectionString),
       connectionTimeoutMillis: connectTimeoutMs,
     }

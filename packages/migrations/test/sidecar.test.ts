@@ -152,6 +152,17 @@ test('an empty source is not ready, unless it is allowed', async () => {
   await allowing.ready()
 })
 
+test('an address whose file vanishes makes it not ready, until it is back', async () => {
+  const directory = await newDirectory()
+  await write(directory, { 'a/001_a.sql': create('a'), url: await newDatabase(newestUrl()) })
+  const sidecar = new Sidecar({ DATABASE_URL_FILE: join(directory, 'url') }, ['--source', directory])
+  await sidecar.ready()
+  await rename(join(directory, 'url'), join(directory, 'moved'))
+  expect(await sidecar.get('/readiness')).toMatchObject({ code: 503, body: { postgres_healthy: false } })
+  await rename(join(directory, 'moved'), join(directory, 'url'))
+  await sidecar.ready()
+})
+
 test('a database that is never there ends the start after the time for it, and probes are answered until then', async () => {
   const directory = await newDirectory()
   await write(directory, { 'a/001_a.sql': create('a') })

@@ -182,14 +182,17 @@ export class Sidecar {
   }
 
   async #ask(): Promise<boolean> {
-    const client = new pg.Client({
-      ...configOf({ connectionString: this.#settings.connectionString(), connectTimeoutMs: ANSWER_MS }),
-      query_timeout: ANSWER_MS,
-    })
-    client.on('error', () => undefined) // the query tells
     try {
-      await client.connect()
-      await client.query('SELECT 1')
+      const connectionString = this.#settings.connectionString()
+      const config = configOf({ connectionString, connectTimeoutMs: ANSWER_MS })
+      const client = new pg.Client({ ...config, query_timeout: ANSWER_MS })
+      client.on('error', () => undefined) // the query tells
+      try {
+        await client.connect()
+        await client.query('SELECT 1')
+      } finally {
+        client.end().catch(() => undefined)
+      }
       return true
     } catch {
       // It may come back with another content, so it is looked at before it counts again.
@@ -197,8 +200,6 @@ export class Sidecar {
       this.#isAwake = true
       this.#wake?.()
       return false
-    } finally {
-      client.end().catch(() => undefined)
     }
   }
 
