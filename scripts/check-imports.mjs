@@ -11,8 +11,9 @@ const arrows = {
   core: [],
   'driver-memory': ['core'],
   'driver-sqlite': ['core'],
+  migrations: ['core'],
   testing: ['core', 'driver-memory'],
-  cli: ['core', 'driver-memory', 'driver-sqlite'],
+  cli: ['core', 'driver-memory', 'driver-sqlite', 'migrations'],
 }
 /** What core's build takes into itself, so that its users install nothing. Core has no dependency. */
 const bundledInCore = ['zod']

@@ -5,6 +5,7 @@
 //   build.mjs       the packages whose inputs have changed since they were built
 //   stamps.mjs      how a step knows that it is done already
 //   setup-lock.mjs  one set-up at a time
+// The servers that tests and benchmarks need: services.mjs, postgres-programs.mjs, postgres-server.mjs.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { acquit } from './acquit.mjs'
@@ -13,6 +14,7 @@ import { apiReports, biome, check, reference } from './check.mjs'
 import { buildDocs } from './docs.mjs'
 import { dryRelease } from './release-dry.mjs'
 import { Failure, progress, root, run } from './run.mjs'
+import { needsPostgres, withPostgres } from './services.mjs'
 import { withSetupLock } from './setup-lock.mjs'
 import { test } from './test.mjs'
 import { ensureDependencies, ensureNodeAndPnpm, pnpm, toolchainEnv } from './toolchain.mjs'
@@ -28,7 +30,12 @@ const commands = {
   docs: async () => done(progress('Building the documentation', async () => buildDocs(await setUp(2)))),
   'release:dry': async () => done(dryRelease(await setUp(3), console.log)),
   demo: (args) => runFile('examples/demo/demo.ts', args, { say: 'There is no demo yet', exitCode: 1 }),
-  bench: (args) => runFile('bench/run.ts', args, { say: 'No benchmark suites exist yet', exitCode: 2 }),
+  bench: async (args) => {
+    const env = await setUp(3)
+    const suites = args.filter((arg) => !arg.startsWith('-'))
+    const runBench = (found) => node(found, ['bench/run.ts', ...args])
+    return needsPostgres(suites) && !args.includes('--help') ? withPostgres(env, runBench) : runBench(env)
+  },
   pnpm: async (args) => node(await setUp(1), [pnpm, ...args]),
 }
 

@@ -1,13 +1,27 @@
-// Runs Vitest and closes with the line `N passed, N failed`.
+// Runs Vitest, beside the servers that the chosen projects need, and closes with the line `N passed, N failed`.
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, run } from './run.mjs'
+import { needsPostgres, withPostgres } from './services.mjs'
 
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
 const reporter = join(root, 'scripts', 'test-counts.mjs')
 
 /** Answers Vitest's exit code, but never 0 when no test was executed. */
-export async function test(env, args) {
+export function test(env, args) {
+  return needsPostgres(projectsIn(args))
+    ? withPostgres(env, (found) => runTests(found, args))
+    : runTests(env, args)
+}
+
+function projectsIn(args) {
+  return args.flatMap((arg, at) => {
+    if (arg === '--project') return [args[at + 1] ?? '']
+    return arg.startsWith('--project=') ? [arg.slice('--project='.length)] : []
+  })
+}
+
+async function runTests(env, args) {
   const countsFile = join(root, '.toolchain', `test-counts-${process.pid}.json`)
   const shown = args.some((arg) => arg.startsWith('--reporter')) ? [] : ['--reporter=default']
   const { exitCode } = await run('node', [vitest, 'run', ...args, ...shown, `--reporter=${reporter}`], {

@@ -3,6 +3,7 @@ import type { Case } from '../harness/case.ts'
 /** The suites by name. A new one is added here; only the chosen ones are loaded. */
 const suites: Readonly<Record<string, () => Promise<{ readonly cases: readonly Case[] }>>> = {
   memory: () => import('./memory/index.ts'),
+  migrations: () => import('./migrations/index.ts'),
   sqlite: () => import('./sqlite/index.ts'),
 }
 

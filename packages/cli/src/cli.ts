@@ -5,6 +5,7 @@ import { ExitError } from './exit-error.ts'
 import { explainVerb } from './explain/explain-verb.ts'
 import { HELP } from './help.ts'
 import { limitVerb } from './limit/limit-verb.ts'
+import { migrateVerb } from './migrate/migrate-verb.ts'
 import { type Output, output } from './output.ts'
 import { printable } from './printable.ts'
 import { queueVerb } from './queue/queue-verb.ts'
@@ -28,6 +29,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   resume: stateVerb('resume'),
   drain: stateVerb('drain'),
   limit: limitVerb,
+  migrate: migrateVerb,
   help: async (_argv, out) => show(out, HELP),
   '--help': async (_argv, out) => show(out, HELP),
   '-h': async (_argv, out) => show(out, HELP),

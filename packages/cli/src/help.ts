@@ -16,6 +16,8 @@ Usage: slotkeeper VERB [options]
   resume   grant again
   limit    show a limit, or set it
 
+  migrate  apply SQL migrations to a PostgreSQL database
+
   slotkeeper VERB --help   the options of a verb, its exit codes, examples
   slotkeeper --version
 

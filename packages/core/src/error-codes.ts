@@ -139,6 +139,37 @@ export const ERROR_CODES = {
     meaning: 'The store is not set up, and this process may only check it.',
     remedy: "Set it up once with `schema: 'migrate'`.",
   },
+  SLOTKEEPER_STORE_UNSUITABLE: {
+    retryable: false,
+    meaning: 'The server or the database is there, but of a version or an encoding that does not do.',
+    remedy: 'The message says what was found and what is needed.',
+  },
+  SLOTKEEPER_MIGRATION_SOURCE_UNREADABLE: {
+    retryable: true,
+    meaning: 'The directory of the migrations, or a file in it, cannot be read.',
+    remedy: 'See `cause`; mount the directory, or let this process read it.',
+  },
+  SLOTKEEPER_MIGRATION_SOURCE_INVALID: {
+    retryable: false,
+    meaning:
+      'The migrations cannot be meant so: a wrong name, a number used twice, text that is not UTF-8, no file at all.',
+    remedy: 'Mend every file that the message lists. Nothing was applied.',
+  },
+  SLOTKEEPER_MIGRATION_FAILED: {
+    retryable: false,
+    meaning: 'PostgreSQL refused a migration. It was rolled back, and none after it was tried.',
+    remedy: 'Mend the file that the message names, at the place that it names.',
+  },
+  SLOTKEEPER_MIGRATION_DRIFT: {
+    retryable: false,
+    meaning: 'The files are not those that were applied: edited, missing, out of order, or not finished.',
+    remedy: 'Put the applied files back and write a new one; or say with `repair` what is right.',
+  },
+  SLOTKEEPER_MIGRATION_LOCKED: {
+    retryable: true,
+    meaning: 'Another process kept applying migrations to this database for longer than this one may wait.',
+    remedy: 'Wait; or look in `pg_locks` who has the advisory lock that the message names.',
+  },
   SLOTKEEPER_INTERNAL: {
     retryable: false,
     meaning: 'Something that must never happen did: a defect of Slotkeeper or of a driver.',

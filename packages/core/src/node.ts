@@ -6,3 +6,9 @@ export { type CreateManagerOptions, createManager } from './config/create-manage
 export type { Environment } from './config/driver-options.ts'
 export type { Load } from './config/load-driver.ts'
 export { parseEnvironment } from './config/parse-environment.ts'
+export { readFiles } from './directory/read-files.ts'
+export {
+  type DirectoryState,
+  type WatchDirectoryOptions,
+  watchDirectory,
+} from './directory/watch-directory.ts'

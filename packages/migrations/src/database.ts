@@ -1,0 +1,76 @@
+import { InvalidArgumentError } from '@slotkeeper/core'
+import pg from 'pg'
+import { parseIntoClientConfig } from 'pg-connection-string'
+import { storeFailure } from './store-failure.ts'
+
+/** The database to work in. One of the two. */
+export interface DatabaseOptions {
+  /** Such as `postgresql://app@db.example:5432/app`. No message ever holds it. */
+  readonly connectionString?: string
+  /** A pool of yours: one connection is taken out of it, and thrown away afterwards, for files change their session. */
+  readonly pool?: pg.Pool
+  /** How long a connection may take to come about, in ms, when it is made from `connectionString`. Default 10,000. */
+  readonly connectTimeoutMs?: number
+}
+
+/** A connection for one piece of work. */
+export interface Connection {
+  readonly client: pg.ClientBase
+  /** How to connect once more to the same server, such as for cancelling. */
+  readonly config: pg.ClientConfig
+  /** Never fails. */
+  close(): Promise<void>
+}
+
+/**
+ * Connects.
+ * @throws SlotkeeperError (`SLOTKEEPER_INVALID_ARGUMENT`, or the failure of the store as `storeFailure` tells it)
+ */
+export async function connect(options: DatabaseOptions): Promise<Connection> {
+  if (options.pool !== undefined) return await fromPool(options.pool)
+  const config = configOf(options)
+  const client = new pg.Client(config)
+  client.on('error', nothing) // whatever is under way is told by its own failure
+  try {
+    await client.connect()
+  } catch (error) {
+    client.end().catch(nothing)
+    throw storeFailure(error, `No connection to ${placeOf(config)}`)
+  }
+  return { client, config, close: () => client.end().catch(nothing) }
+}
+
+async function fromPool(pool: pg.Pool): Promise<Connection> {
+  const client = await pool.connect().catch((error: unknown) => {
+    throw storeFailure(error, 'No connection from the pool')
+  })
+  client.on('error', nothing)
+  return { client, config: pool.options, close: async () => client.release(true) }
+}
+
+/** The connection string, taken apart. */
+export function configOf({ connectionString, connectTimeoutMs = 10_000 }: DatabaseOptions): pg.ClientConfig {
+  if (connectionString === undefined)
+    throw new InvalidArgumentError('The database is missing: give a connectionString or a pool.')
+  try {
+    return {
+      application_name: 'slotkeeper-migrate',
+      ...{ keepAlive: true, keepAliveInitialDelayMillis: 10_000 },
+      ...parseIntoClientConfig(connectionString),
+      connectionTimeoutMillis: connectTimeoutMs,
+    }
+  } catch {
+    // The parser's own message would hold the password.
+    throw new InvalidArgumentError(
+      'The connectionString is no URL like postgresql://user@host:5432/database.',
+    )
+  }
+}
+
+/** For messages: server and database, no more. */
+export function placeOf({ host, port, database }: pg.ClientConfig): string {
+  const server = host?.includes(':') ? `[${host}]` : (host ?? 'localhost')
+  return `the database ${JSON.stringify(database ?? '')} at ${server}:${port ?? 5432}`
+}
+
+function nothing(): void {}

@@ -1,0 +1,4 @@
+#!/usr/bin/env node
+import { runMigrateCommand } from './command.ts'
+
+process.exitCode = await runMigrateCommand(process.argv.slice(2))
