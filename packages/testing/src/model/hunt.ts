@@ -1,7 +1,7 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { createDecide, type Driver } from '@slotkeeper/core/driver'
 import fc from 'fast-check'
-import { Disagreement } from './model.ts'
+import { Disagreement } from './disagreement.ts'
 import { DRIVERS, type Program, program, type Scope } from './program.ts'
 import { ruleNamed } from './rule-of.ts'
 import { SideBySide } from './side-by-side.ts'

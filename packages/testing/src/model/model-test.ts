@@ -47,24 +47,18 @@ const MOST_MS_PER_CASE = 1_000
  */
 export function modelTest(options: ModelTestOptions): void {
   const { test, label } = options
-  for (const { name, body, timeoutMs } of modelTests(options))
-    test(label === undefined ? name : `${label}: ${name}`, body, timeoutMs)
-}
-
-/** The tests, not yet given to a runner. */
-export function modelTests(
-  options: Omit<ModelTestOptions, 'test' | 'label'>,
-): { readonly name: string; readonly body: () => Promise<void>; readonly timeoutMs: number }[] {
   const search: Search = {
     cases: options.cases ?? numberOf('SLOTKEEPER_CASES'),
     seed: options.seed ?? numberOf('SLOTKEEPER_SEED'),
     replay: options.replay ?? process.env.SLOTKEEPER_REPLAY,
   }
-  return SCOPES.map(({ word, name, scope }) => ({
-    name,
-    body: () => hunt(word, scope, options, search),
-    timeoutMs: TIMEOUT_MS + (search.cases ?? 0) * MOST_MS_PER_CASE,
-  }))
+  const timeoutMs = TIMEOUT_MS + (search.cases ?? 0) * MOST_MS_PER_CASE
+  for (const { word, name, scope } of SCOPES)
+    test(
+      label === undefined ? name : `${label}: ${name}`,
+      () => hunt(word, scope, options, search),
+      timeoutMs,
+    )
 }
 
 function numberOf(variable: string): number | undefined {

@@ -14,18 +14,9 @@ import {
 } from '@slotkeeper/core/driver'
 import { batchOf } from '../conformance/desk.ts'
 import { FakeStore } from '../simulation/fake-store.ts'
+import { Disagreement } from './disagreement.ts'
 import { ruleNamed } from './rule-of.ts'
 import type { Seen } from './seen.ts'
-
-/** A driver that is not as the model is. */
-export class Disagreement extends Error {
-  readonly rule: string
-
-  constructor(rule: string, what: string) {
-    super(what)
-    this.rule = rule
-  }
-}
 
 /** What became of a batch in the model. */
 export interface Decided {

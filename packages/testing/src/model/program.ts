@@ -3,7 +3,7 @@ import fc from 'fast-check'
 /** How many there are of each. */
 export const CALLERS = 4
 export const DRIVERS = 2
-export const REPOSITORIES = 3
+const REPOSITORIES = 3
 
 export type Kind =
   | 'acquire'
@@ -43,7 +43,7 @@ export interface Asked {
 }
 
 /** The commands of one domain. Without any, it is only decided. */
-export interface AskedBatch {
+interface AskedBatch {
   readonly repository: number
   readonly caller: number
   readonly commands: readonly Asked[]

@@ -12,8 +12,9 @@ import { isAlive } from '@slotkeeper/core/driver'
 import { plainRepository, plainRun } from './allowances.ts'
 import { RUNS } from './callers.ts'
 import { type Difference, differences } from './difference.ts'
-import { Disagreement, type Model } from './model.ts'
-import { ruleNamed, ruleOf } from './rule-of.ts'
+import { Disagreement, disagreement } from './disagreement.ts'
+import type { Model } from './model.ts'
+import { ruleNamed } from './rule-of.ts'
 
 /** How long a listing may be behind. */
 const LATE_MS = 2_000
@@ -66,18 +67,7 @@ export class Reader {
       const found = this.#differences(query, read)
       if (found.length === 0) return
       if (!listing || performance.now() > deadline)
-        throw new Disagreement(
-          ruleOf(found, false),
-          [
-            `Reading ${JSON.stringify(query)}:`,
-            ...found
-              .slice(0, 12)
-              .map(
-                ({ path, driver, model }) =>
-                  `  ${path}: the driver has ${show(driver)}, the model ${show(model)}`,
-              ),
-          ].join('\n'),
-        )
+        throw disagreement(found, false, `Reading ${JSON.stringify(query)}:`)
       await sleep(10)
     }
   }
@@ -147,8 +137,4 @@ function byKey(rows: readonly RunRow[]): { readonly [key: string]: ReturnType<ty
 /** The runs that wait, in the order in which they were read; one that was asked for by name may stand anywhere. */
 function queue(rows: readonly RunRow[], named: string | undefined): readonly string[] {
   return rows.filter(({ phase, run }) => phase === 'waiting' && run !== named).map(({ run }) => run)
-}
-
-function show(value: unknown): string {
-  return value === undefined ? 'nothing' : JSON.stringify(value)
 }

@@ -10,13 +10,15 @@ import {
 } from '@slotkeeper/core/driver'
 import { removeRepository } from '../conformance/commands.ts'
 import { batchOf, Desk } from '../conformance/desk.ts'
-import { plainEvent, plainOutcome, plainRun } from './allowances.ts'
+import { plainOutcome, plainRun } from './allowances.ts'
 import { Callers, repositoriesOf } from './callers.ts'
 import { type Difference, differences } from './difference.ts'
-import { type Decided, Disagreement, Model } from './model.ts'
+import { Disagreement, disagreement } from './disagreement.ts'
+import { eventDifferences } from './event-differences.ts'
+import { Model } from './model.ts'
 import type { Program, Step } from './program.ts'
 import { Reader } from './reader.ts'
-import { ruleNamed, ruleOf } from './rule-of.ts'
+import { ruleNamed } from './rule-of.ts'
 import { Onlooker } from './seen.ts'
 import { Transcript } from './transcript.ts'
 
@@ -321,31 +323,4 @@ export class SideBySide {
   #driver(at: number): Driver {
     return this.#bench.drivers[at % this.#bench.drivers.length] as Driver
   }
-}
-
-/** Events must be the model's and in its order; while somebody watches, all of them. */
-function eventDifferences(batch: DomainBatch, model: Decided): readonly Difference[] {
-  const told = batch.events.map(plainEvent)
-  const all = model.events.map(plainEvent)
-  if (model.watched) return differences('events', told, all)
-  const rest = all.map((event) => JSON.stringify(event))
-  for (const event of told) {
-    const at = rest.indexOf(JSON.stringify(event))
-    if (at < 0) return [{ path: 'events', driver: event, model: rest }]
-    rest.splice(0, at + 1)
-  }
-  return []
-}
-
-/** Says what differs, and which rule that concerns. */
-export function disagreement(found: readonly Difference[], repeated: boolean): Disagreement {
-  const shown = found
-    .slice(0, 12)
-    .map(({ path, driver, model }) => `  ${path}: the driver has ${show(driver)}, the model ${show(model)}`)
-  const more = found.length > shown.length ? [`  and ${found.length - shown.length} more`] : []
-  return new Disagreement(ruleOf(found, repeated), [...shown, ...more].join('\n'))
-}
-
-function show(value: unknown): string {
-  return value === undefined ? 'nothing' : JSON.stringify(value)
 }
