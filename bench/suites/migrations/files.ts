@@ -4,7 +4,7 @@ import pg from 'pg'
 import type { Context } from '../../harness/case.ts'
 
 /** How many files a round applies. */
-export function countOf({ quick }: Context): number {
+function countOf({ quick }: Context): number {
   return quick ? 100 : 1000
 }
 
