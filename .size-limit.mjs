@@ -6,9 +6,11 @@ const entries = {
   'driver-memory/dist/index.js': '5 kB',
   'driver-sqlite/dist/index.js': '16 kB',
   'testing/dist/index.js': '6 kB',
-  'testing/dist/conformance.js': '46 kB',
+  'testing/dist/conformance.js': '52 kB',
   'testing/dist/simulation.js': '24 kB',
-  'cli/dist/main.js': '26 kB',
+  'migrations/dist/index.js': '14 kB',
+  'migrations/dist/main.js': '20 kB',
+  'cli/dist/main.js': '20 kB',
 }
 
 export default Object.entries(entries).map(([entry, limit]) => ({
@@ -16,6 +18,15 @@ export default Object.entries(entries).map(([entry, limit]) => ({
   path: `packages/${entry}`,
   limit,
   gzip: true,
-  ignore: ['@slotkeeper/core', '@slotkeeper/driver-memory', '@slotkeeper/driver-sqlite', 'better-sqlite3'],
+  ignore: [
+    '@slotkeeper/core',
+    '@slotkeeper/driver-memory',
+    '@slotkeeper/driver-sqlite',
+    '@slotkeeper/migrations',
+    'better-sqlite3',
+    'fast-check',
+    'pg',
+    'string-width',
+  ],
   modifyEsbuildConfig: (config) => ({ ...config, platform: 'node', format: 'esm', logLevel: 'error' }),
 }))

@@ -15,6 +15,7 @@ const extra = {
   core: ['dist/zod.LICENSE.txt'],
   testing: ['dist/torture/worker.js', 'dist/torture/worker.d.ts'],
   cli: ['dist/cli.js', 'dist/supervisor.js'],
+  migrations: ['dist/main.d.ts'],
 }
 
 export async function checkPackages(env) {
