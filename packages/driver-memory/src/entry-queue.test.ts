@@ -23,7 +23,7 @@ function numbers(seed: number): (below: number) => number {
   }
 }
 
-test.each([1, 2, 3])(
+test.each([1, 2, 3, 4])(
   'the next one and every place are those of the total order, whoever joins, leaves or comes back, %i',
   (seed) => {
     const random = numbers(seed)
@@ -36,7 +36,7 @@ test.each([1, 2, 3])(
       const join = waiting.length === 0 || what < (Math.floor(sequence / 1500) % 2 === 0 ? 7 : 4)
       if (join) {
         const back = what === 1 ? away.pop() : undefined
-        const joining = back ?? entry(sequence, random(20) === 0 ? random(3) - 1 : 0)
+        const joining = back ?? entry(sequence, random(seed * 5) === 0 ? random(3) - 1 : 0)
         // A run that ended and asks again has the same row and another place.
         if (back !== undefined && random(2) === 0) back.sequence = sequence
         waiting.push(joining)
@@ -72,4 +72,14 @@ test('one that never goes holds up no memory of those who left behind it', () =>
   queue.push(last)
   expect(last.at).toBeLessThan(2000)
   expect(queue.peek()).toBe(first)
+})
+
+test('who joins the line while only others wait is found', () => {
+  const queue = new EntryQueue<Entry>()
+  const [left, urgent, joined] = [entry(1), entry(2, 1), entry(3)]
+  for (const one of [left, urgent]) queue.push(one)
+  queue.remove(left)
+  queue.push(joined)
+  queue.remove(urgent)
+  expect([queue.peek(), queue.size, queue.countBefore(joined, 10)]).toEqual([joined, 1, 0])
 })

@@ -63,7 +63,7 @@ export class EntryQueue<T extends Queued> {
     this.#line[at] = undefined
     this.#inLine--
     if (this.#line.length > 2 * this.#inLine + SPARE_PLACES) this.#closeUp()
-    else if (this.#inLine > 0) while (this.#line[this.#front] === undefined) this.#front++
+    else while (this.#front < this.#line.length && this.#line[this.#front] === undefined) this.#front++
   }
 
   /** How many entries go before this one, counted no further than `cap`. */

@@ -16,10 +16,11 @@ export {
   type VerifyResult,
   verify,
 } from './migrate.ts'
-export type { MigrationFile } from './migration.ts'
+export type { Migration, MigrationFile } from './migration.ts'
 export { MigrationDriftError, MigrationFailedError, MigrationLockedError } from './migration-errors.ts'
 export type { OrderOptions } from './order-migrations.ts'
 export { type RepairOptions, repair } from './repair.ts'
+export type { ScriptError } from './script.ts'
 export {
   configMapSource,
   type DirectorySourceOptions,

@@ -17,14 +17,16 @@ export type Repair =
   /** It is left alone, and why. */
   | { readonly kind: 'kept'; readonly why: string }
 
-interface OfRun {
+/** Which run differs. */
+export interface OfRun {
   readonly repository: RepositoryKey
   readonly run: RunKey
   /** The life of the run that the drift is about, where it is known. */
   readonly runUid: string | undefined
 }
 
-interface Mended extends OfRun {
+/** A difference, and what was done about it. */
+export interface Mended extends OfRun {
   readonly repair: Repair
 }
 
