@@ -20,7 +20,7 @@ const AT_ONCE = 32
 export async function readFiles(
   path: string,
   options: { readonly signal?: AbortSignal } = {},
-): Promise<ReadonlyMap<string, Buffer>> {
+): Promise<ReadonlyMap<string, Uint8Array>> {
   for (let tries = 1; ; tries++) {
     const from = await current(path)
     try {

@@ -6,7 +6,7 @@ import { readFiles } from './read-files.ts'
 /** What a look at a watched directory found. */
 export type DirectoryState =
   /** `hash` is one over the paths and contents of all files. */
-  | { readonly kind: 'present'; readonly hash: string; readonly files: ReadonlyMap<string, Buffer> }
+  | { readonly kind: 'present'; readonly hash: string; readonly files: ReadonlyMap<string, Uint8Array> }
   /** The directory, or one of its files, cannot be read; `error` is the file system's. */
   | { readonly kind: 'unreadable'; readonly error: Error }
 
@@ -65,7 +65,7 @@ async function look(path: string, signal: AbortSignal | undefined): Promise<Dire
   }
 }
 
-function hashOf(files: ReadonlyMap<string, Buffer>): string {
+function hashOf(files: ReadonlyMap<string, Uint8Array>): string {
   const hash = createHash('sha256')
   for (const [name, content] of files) hash.update(`${name}\0${content.length}\0`).update(content)
   return hash.digest('hex')
