@@ -17,5 +17,7 @@ declare global {
   const runs: readonly RunKey[]
   const finished: RunKey
   const logger: Logger
+  const connectionString: string
+  const signal: AbortSignal
   const configMap: { readonly data: Readonly<Record<string, string>> }
 }

@@ -28,7 +28,7 @@ export interface WatchDirectoryOptions {
  * The system tells of changes within milliseconds where it can; a look every `pollMs` stands behind it, for file systems that tell
  * nothing. A reader that is slow sees the latest state, not each one between. Nothing is kept open after the loop.
  * @example
- * for await (const state of watchDirectory('/etc/slotkeeper', { signal })) reload(state)
+ * for await (const state of watchDirectory('/etc/slotkeeper', { signal })) console.log(state.kind)
  */
 export async function* watchDirectory(
   path: string,
