@@ -1,4 +1,10 @@
-import { type Changes, InternalError, type RunChange } from '@slotkeeper/core/driver'
+import {
+  type Changes,
+  InternalError,
+  type RepositoryKey,
+  type RepositoryRow,
+  type RunChange,
+} from '@slotkeeper/core/driver'
 import type { Mirror } from './mirror.ts'
 import { countsOf, onlyCounted, repositoryCells } from './repository-columns.ts'
 import { packed, runCells } from './run-columns.ts'
@@ -10,8 +16,9 @@ import type { Store } from './store.ts'
  */
 export function applyChanges(store: Store, domain: string, now: number, changes: Changes): void {
   const { sql, mirror } = store
-  if (mayStayAhead(mirror, changes)) saveAhead(mirror, now, changes)
-  else writeRows(store, now, changes)
+  const repositories = touchedRepositories(mirror, domain as RepositoryKey, changes)
+  if (mayStayAhead(mirror, changes)) saveAhead(mirror, now, repositories, changes)
+  else writeRows(store, now, repositories, changes)
   if (changes.tokenFloor > 0) {
     sql.raiseFloor.run(changes.tokenFloor)
     mirror.tokenFloor = Math.max(mirror.tokenFloor, changes.tokenFloor)
@@ -25,6 +32,26 @@ export function applyChanges(store: Store, domain: string, now: number, changes:
       throw new InternalError(`Holder ${holder} was to be buried and is not overdue.`)
   for (const holder of changes.bumped) sql.bump.run(holder)
   if (changes.buried.length > 0 || changes.bumped.length > 0) mirror.forgetHolders()
+}
+
+/**
+ * The rows of all repositories that the commit touches: what changed, the domain's own, and those whose runs changed. Each notes the
+ * time of the commit, before which no later one may be.
+ */
+function touchedRepositories(
+  mirror: Mirror,
+  domain: RepositoryKey,
+  { repositories, droppedRepositories, runs }: Changes,
+): readonly RepositoryRow[] {
+  const touched = [...repositories]
+  const touch = (key: RepositoryKey) => {
+    if (touched.some(({ repository }) => repository === key) || droppedRepositories.includes(key)) return
+    const { row } = mirror.repository(key)
+    if (row !== undefined) touched.push(row)
+  }
+  touch(domain)
+  for (const { row } of runs) touch(row.repository)
+  return touched
 }
 
 /**
@@ -49,7 +76,12 @@ function isPlain({ row, before }: RunChange): boolean {
   )
 }
 
-function saveAhead(mirror: Mirror, now: number, { repositories, runs }: Changes): void {
+function saveAhead(
+  mirror: Mirror,
+  now: number,
+  repositories: readonly RepositoryRow[],
+  { runs }: Changes,
+): void {
   const rows = runs.map(({ row }) => row)
   for (const row of rows) mirror.dropRun(row.repository, row.run)
   for (const row of repositories) {
@@ -62,13 +94,15 @@ function saveAhead(mirror: Mirror, now: number, { repositories, runs }: Changes)
     )
     Object.assign(mirror.repository(key), { row, committedAt: now })
   }
-  for (const row of rows)
-    if (!repositories.some(({ repository }) => repository === row.repository))
-      mirror.recent.save(row.repository, now, undefined, [row])
 }
 
-function writeRows({ sql, mirror }: Store, now: number, changes: Changes): void {
-  for (const { repository } of changes.repositories) mirror.settle(repository)
+function writeRows(
+  { sql, mirror }: Store,
+  now: number,
+  repositories: readonly RepositoryRow[],
+  changes: Changes,
+): void {
+  for (const { repository } of repositories) mirror.settle(repository)
   for (const repository of changes.droppedRepositories) mirror.settle(repository)
   for (const { row } of changes.runs) mirror.settle(row.repository)
   for (const { row } of changes.droppedRuns) {
@@ -82,7 +116,7 @@ function writeRows({ sql, mirror }: Store, now: number, changes: Changes): void 
     Object.assign(mirror.repository(key), { id: undefined, row: undefined })
     mirror.setGuard(key, undefined)
   }
-  for (const row of changes.repositories) {
+  for (const row of repositories) {
     const known = mirror.repository(row.repository)
     if (known.id !== undefined && known.row !== undefined && onlyCounted(row, known.row))
       sql.saveCounts.run(JSON.stringify(countsOf(row)), now, known.id)

@@ -11,7 +11,7 @@ const MOST_COUNTS = 4096
 
 /** What a commit tells, in order: a repository's counts and runs as they are now; or, alone, a repository that was settled. */
 type Told =
-  | readonly [key: RepositoryKey, committedAt: number, counts: Counts | null, ...runs: Packed[]]
+  | readonly [key: RepositoryKey, committedAt: number, counts: Counts, ...runs: Packed[]]
   | readonly [key: RepositoryKey]
 
 /** Where the runs of a `Told` begin. */
@@ -20,7 +20,7 @@ const FIRST_RUN = 3
 /** What came before the tables in one repository. */
 interface Ahead {
   readonly runs: Map<RunKey, Packed>
-  counts: Counts | undefined
+  counts: Counts
   committedAt: number
 }
 
@@ -101,9 +101,9 @@ export class Recent {
       if (of === undefined || of === key) for (const list of runs.values()) yield rowOf(key, list)
   }
 
-  /** Takes note of changed rows of a repository; without `counts` they are as they were. */
-  save(key: RepositoryKey, committedAt: number, counts: Counts | undefined, rows: readonly RunRow[]): void {
-    this.#tell([key, committedAt, counts ?? null, ...rows.map(packed)])
+  /** Takes note of a repository's counts, the time of the commit and the changed rows of runs. */
+  save(key: RepositoryKey, committedAt: number, counts: Counts, rows: readonly RunRow[]): void {
+    this.#tell([key, committedAt, counts, ...rows.map(packed)])
   }
 
   /** Writes what is here of a repository into the tables. */
@@ -132,7 +132,7 @@ export class Recent {
     const keeps = this.#ahead.size <= mostCounts
     for (const [key, ahead] of this.#ahead) {
       const { counts, committedAt } = ahead
-      if (!keeps || counts === undefined) this.#write(ahead, idOf(key))
+      if (!keeps) this.#write(ahead, idOf(key))
       else {
         this.#writeRuns(ahead, idOf(key))
         kept.push([key, committedAt, counts])
@@ -153,8 +153,7 @@ export class Recent {
 
   #write(ahead: Ahead, id: number): void {
     this.#writeRuns(ahead, id)
-    if (ahead.counts !== undefined)
-      this.#sql.saveCounts.run(JSON.stringify(ahead.counts), ahead.committedAt, id)
+    this.#sql.saveCounts.run(JSON.stringify(ahead.counts), ahead.committedAt, id)
   }
 
   #writeRuns({ runs }: Ahead, id: number): void {
@@ -174,10 +173,9 @@ export class Recent {
     }
     let ahead = this.#ahead.get(key)
     if (ahead === undefined) {
-      ahead = { runs: new Map(), counts: undefined, committedAt: 0 }
+      ahead = { runs: new Map(), counts, committedAt }
       this.#ahead.set(key, ahead)
-    }
-    if (counts !== null) Object.assign(ahead, { committedAt, counts })
+    } else Object.assign(ahead, { committedAt, counts })
     for (let at = FIRST_RUN; at < told.length; at++) {
       const list = told[at] as Packed
       const [run, phase, , , , dueAt] = list

@@ -157,7 +157,8 @@ export class Model {
     const { store } = this
     this.tell(seen.now, `deciding for ${domain}`)
     const committedAt = store.domains.get(domain)?.committedAt ?? Number.NEGATIVE_INFINITY
-    if (seen.now < committedAt)
+    // Before a repository has a row, nobody remembers that somebody watches it.
+    if (store.repositories.has(domain as RepositoryKey) && seen.now < committedAt)
       throw new Disagreement(
         ruleNamed('8'),
         `Within ${domain} store time went back from ${committedAt} to ${seen.now}.`,

@@ -144,7 +144,7 @@ export class FakeStore {
     if (changes.empty) return true
     const before = this.#auditor?.before(this, batch.domain as RepositoryKey, changes)
     domain.version++
-    domain.committedAt = Math.max(domain.committedAt, facts.now)
+    domain.committedAt = facts.now
     for (const { row } of changes.runs) this.#rows(row.repository).set(row.run, copyRun(row))
     for (const { row } of changes.droppedRuns) this.#rows(row.repository).delete(row.run)
     for (const row of changes.repositories) this.repositories.set(row.repository, copyRepository(row))
