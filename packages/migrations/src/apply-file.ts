@@ -52,11 +52,11 @@ async function applyInTransaction(
 ): Promise<Applied> {
   const beginningOf = (file: Migration) => ({
     settings: timeouts('SET LOCAL', options),
-    select: `SELECT own.*, pg_current_xact_id()::text AS transaction FROM (SELECT 1) one LEFT JOIN (${ledger.selectRow(file)}) own ON true`,
+    select: ledger.selectRow(file),
   })
   const { next } = options
-  const [found = {}] = options.begun ?? (await beginLocked(session, ledger, options, beginningOf(migration)))
-  if (isApplied(migration, found)) {
+  const own = options.begun ?? (await beginLocked(session, ledger, options, beginningOf(migration)))
+  if (isApplied(migration, own.rows[0])) {
     await session.query('ROLLBACK', migration.path)
     return { durationMs: undefined }
   }
@@ -64,7 +64,7 @@ async function applyInTransaction(
   await runScript(session, migration)
   const durationMs = Math.round(performance.now() - start)
   // A file that ends the transaction itself is in another one now, or in none.
-  const isSame = `pg_current_xact_id()::text = '${found.transaction}'`
+  const isSame = `pg_current_xact_id()::text = '${own.transaction}'`
   const insert = ledger.insertApplied(migration, 'run', durationMs, isSame)
   const finish = `RESET SESSION AUTHORIZATION; RESET ROLE; ${insert}; COMMIT; ${RESET_SESSION}`
   const goesOn = next?.inTransaction === true ? begin(ledger, beginningOf(next)) : ''
@@ -92,13 +92,13 @@ async function applyAlone(
 ): Promise<Applied> {
   const { path } = migration
   await lockSession(session, ledger, options)
-  const [[found = {}] = []] = await session.query(ledger.selectRow(migration), path)
+  const [[found] = []] = await session.query(ledger.selectRow(migration), path)
   if (isApplied(migration, found)) {
     await session.query(unlock(ledger), path)
     return { durationMs: undefined }
   }
   await session.query(ledger.upsertStarted(migration), path)
-  if (found.state === 'started') await clearLeftovers(session, ledger, migration, options)
+  if (found !== undefined) await clearLeftovers(session, ledger, migration, options)
   await session.query(timeouts('SET', options), path)
   const start = performance.now()
   await runScript(session, migration)
@@ -132,8 +132,8 @@ async function clearLeftovers(
 }
 
 /** True: another process was quicker. */
-function isApplied(migration: Migration, found: Record<string, unknown>): boolean {
-  if (found.schema_name === undefined || found.schema_name === null) return false
+function isApplied(migration: Migration, found: Record<string, unknown> | undefined): boolean {
+  if (found === undefined) return false
   const [status] = compare([migration], [toRow(found)])
   if (status?.state === 'applied') return true
   if (status?.state === 'unfinished' && !migration.inTransaction) return false

@@ -28,22 +28,31 @@ export interface Beginning {
   readonly select?: string
 }
 
-/** The rows of `select`, in a transaction that has the lock; `undefined`: in one that has it not, and is good for nothing. */
-export type Begun = readonly Record<string, unknown>[] | undefined
+/** A transaction that has the lock; `undefined`: one that has it not, and is good for nothing. */
+export type Begun =
+  | {
+      /** Which one it is, as text. */
+      readonly transaction: string
+      /** What `select` found. */
+      readonly rows: readonly Record<string, unknown>[]
+    }
+  | undefined
 
 /** SQL that begins a transaction and tries the lock; its last results are for `readBegun`. */
 export function begin(ledger: Ledger, { settings = '', select = 'SELECT 1' }: Beginning): string {
   return `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${settings}
-    SELECT pg_try_advisory_xact_lock(${ledger.lockKey}) AS locked; ${select}`
+    SELECT pg_try_advisory_xact_lock(${ledger.lockKey}) AS locked, pg_current_xact_id()::text AS transaction; ${select}`
 }
 
 /** Reads the results of statements that end with `begin`. */
 export function readBegun(results: readonly (readonly Record<string, unknown>[])[]): Begun {
-  return results.at(-2)?.[0]?.locked === true ? results.at(-1) : undefined
+  const [tried] = results.at(-2) ?? []
+  if (tried?.locked !== true) return undefined
+  return { transaction: String(tried.transaction), rows: results.at(-1) ?? [] }
 }
 
 /**
- * Begins a transaction that has the lock; answers the rows of its `select`.
+ * Begins a transaction that has the lock.
  *
  * The lock is tried again and again: one that is waited for inside the server keeps a transaction open all the time, and
  * `CREATE INDEX CONCURRENTLY` of its owner waits for the end of all of these.
@@ -54,7 +63,7 @@ export async function beginLocked(
   ledger: Ledger,
   waiting: Waiting,
   beginning: Beginning = {},
-): Promise<readonly Record<string, unknown>[]> {
+): Promise<NonNullable<Begun>> {
   return await untilLocked(ledger, waiting, async () => {
     const begun = readBegun(await session.query(begin(ledger, beginning), LOCKING))
     if (begun === undefined) await session.query('ROLLBACK', LOCKING)
