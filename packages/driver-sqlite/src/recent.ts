@@ -167,15 +167,12 @@ export class Recent {
 
   #learn(told: Told): void {
     const [key, committedAt, counts] = told
-    if (committedAt === undefined) {
+    if (committedAt === undefined || counts === undefined) {
       this.#ahead.delete(key)
       return
     }
-    let ahead = this.#ahead.get(key)
-    if (ahead === undefined) {
-      ahead = { runs: new Map(), counts, committedAt }
-      this.#ahead.set(key, ahead)
-    } else Object.assign(ahead, { committedAt, counts })
+    const ahead: Ahead = { runs: this.#ahead.get(key)?.runs ?? new Map(), counts, committedAt }
+    this.#ahead.set(key, ahead)
     for (let at = FIRST_RUN; at < told.length; at++) {
       const list = told[at] as Packed
       const [run, phase, , , , dueAt] = list
