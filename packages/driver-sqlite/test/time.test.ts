@@ -1,10 +1,13 @@
-import type { RunRef } from '@slotkeeper/core/driver'
+import type { Command, Decide, RunRef } from '@slotkeeper/core/driver'
 import { describe, expect, test } from 'vitest'
 import {
   acquire,
   ask,
+  batchOf,
+  decide,
   grantOf,
   newPath,
+  newTicket,
   openDriver,
   openHolder,
   REPO,
@@ -107,6 +110,39 @@ describe('store time', () => {
     const living = await openHolder(after)
     await openDriver(path, { clock: restarted })
     await after.heartbeat(living)
+  })
+
+  test('no commit of a repository is earlier than the one before it, whatever that one changed', async () => {
+    const path = newPath()
+    const [clock, behind] = [new TestClock(), new TestClock()]
+    const [one, other] = [await openDriver(path, { clock }), await openDriver(path, { clock: behind })]
+    const times: number[] = []
+    const noting: Decide = (section, commands) => {
+      times.push(section.now)
+      return decide(section, commands)
+    }
+    const holder = await openHolder(one)
+    const row = await grantOf(one, 'acme/1', holder)
+    clock.advance(one.manifest.clockLagMs)
+    const base = { repository: REPO, outcome: undefined } as const
+    const commands: Command[] = [
+      { ...base, kind: 'watch', ticket: newTicket(), forMs: 200 },
+      {
+        ...base,
+        kind: 'run-state',
+        run: row.run,
+        runUid: undefined,
+        ticket: newTicket(),
+        state: 'completed',
+      },
+    ]
+    for (const command of commands) {
+      clock.advance(1)
+      for (const driver of [one, other])
+        await driver.transact([batchOf([{ ...command, ticket: newTicket() }], holder)], noting)
+    }
+    expect(times).toHaveLength(4)
+    expect(times).toEqual([...times].sort((a, b) => a - b))
   })
 
   test('the machine’s own clock agrees between drivers as well as the manifest says', async () => {
