@@ -91,6 +91,21 @@ describe('batcher', () => {
     await next
   })
 
+  test('what belongs to one list with what failed fails as well, so that nothing passes it; others go on', async () => {
+    const { batcher, calls, answer } = scene({ budget: 2 })
+    const list = {}
+    const listed = ['t1', 't2', 't3'].map((ticket) => ask(batcher, 'a/1', command(ticket), list))
+    const other = ask(batcher, 'a/1', command('t4'))
+    await tick()
+    const failure = new StoreError('SLOTKEEPER_STORE_UNAVAILABLE', 'away')
+    answer(0, () => failure)
+    expect(await Promise.allSettled(listed)).toEqual(Array(3).fill({ status: 'rejected', reason: failure }))
+    await tick()
+    expect(calls.map(shown)).toEqual([{ 'a/1': ['t1', 't2'] }, { 'a/1': ['t4'] }])
+    answer(1)
+    await other
+  })
+
   test('a domain that is done is answered before the slow ones', async () => {
     const { batcher, calls, answer } = scene()
     const quick = ask(batcher, 'a/1', command('t1'))
@@ -363,6 +378,6 @@ function tick(): Promise<void> {
 }
 
 /** Adds a command, and settles with it. */
-function ask(batcher: Batcher, domain: string, command: Command): Promise<void> {
-  return new Promise((resolve, reject) => batcher.add(domain, { command, resolve, reject }))
+function ask(batcher: Batcher, domain: string, command: Command, list?: object): Promise<void> {
+  return new Promise((resolve, reject) => batcher.add(domain, { command, resolve, reject, list }))
 }

@@ -23,6 +23,8 @@ export interface Entry {
   readonly command: Command
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
+  /** Whatever was added with the same list comes after it, or fails with it: nothing of a list passes what was before it. */
+  readonly list?: object | undefined
 }
 
 /** What the batcher needs from the Manager that it works for. */
@@ -193,7 +195,7 @@ export class Batcher {
     this.#underway.delete(batch.domain)
     if (this.#waiting.has(batch.domain)) this.#schedule()
     if (batch.error !== undefined) {
-      for (const entry of entries) entry.reject(batch.error)
+      for (const entry of [...entries, ...this.#takeListed(batch.domain, entries)]) entry.reject(batch.error)
       return
     }
     const { decided, more } = batch.decision as Decision
@@ -204,6 +206,17 @@ export class Batcher {
       this.#waiting.set(batch.domain, [...left, ...(this.#waiting.get(batch.domain) ?? [])])
     this.#host.committed(batch)
     if (more) this.nudge(batch.domain)
+  }
+
+  /** Takes out of the queue what belongs to a list of these. */
+  #takeListed(domain: string, entries: readonly Entry[]): readonly Entry[] {
+    const queue = this.#waiting.get(domain)
+    const lists = new Set(entries.map(({ list }) => list))
+    lists.delete(undefined)
+    if (queue === undefined || lists.size === 0) return []
+    const left = queue.filter(({ list }) => !lists.has(list))
+    this.#waiting.set(domain, left)
+    return queue.filter(({ list }) => lists.has(list))
   }
 }
 

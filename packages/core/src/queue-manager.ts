@@ -189,10 +189,11 @@ export class QueueManager {
     const commands = runs.map((run) =>
       acquireCommand(this.#engine, { ...run, repository, durable: true }, 'enqueue'),
     )
-    const results = await Promise.all(
-      this.#engine.performAll(commands, options).map((result) => Promise.resolve(result)),
-    )
-    return results.map((result, at) => this.#outcome((commands[at] as AcquireCommand).run, result))
+    const results = await this.#engine.performAll(commands, options)
+    return results.map((result, at) => {
+      if (result.status === 'rejected') throw result.reason
+      return this.#outcome((commands[at] as AcquireCommand).run, result.value)
+    })
   }
 
   #outcome(run: RunKey, result: AcquireResult): EnqueueOutcome {

@@ -1,27 +1,23 @@
 import { setMaxListeners } from 'node:events'
-import { Batcher, type BatcherHost, backOffMs } from './batcher.ts'
-import { CallLimits } from './call-limits.ts'
+import { type BatcherHost, backOffMs } from './batcher.ts'
 import { type CallOptions, checkCallOptions, pause, within } from './call-options.ts'
 import type { Clock } from './clock.ts'
 import type { Command } from './commands.ts'
 import { createDecide } from './decide/decide.ts'
 import { DirectCalls } from './direct-calls.ts'
 import type { DomainBatch, Driver } from './driver.ts'
-import { CallTimeoutError, isSlotkeeperError, ManagerClosedError, type SlotkeeperError } from './errors.ts'
+import { CallTimeoutError, isSlotkeeperError, ManagerClosedError } from './errors.ts'
 import type { HolderKeeper } from './holder-keeper.ts'
 import { checkKey, type HolderId, type RepositoryKey, type RunKey } from './keys.ts'
+import { LaterCalls } from './later-calls.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import { type ManagerOptions, type ResolvedOptions, resolveOptions } from './manager-options.ts'
 import { type MetricLabels, type Metrics, silentMetrics } from './metrics.ts'
+import type { OutcomeOf } from './outcome-of.ts'
 import { randomId } from './random-id.ts'
 import type { RunRow } from './rows.ts'
 import type { Decide } from './section.ts'
 import { ticketSource } from './ticket.ts'
-
-/** The outcome that a kind of command gets. */
-export type OutcomeOf<C extends Command> = Outcomes[C['kind']]
-
-type Outcomes = { [C in Command as C['kind']]: NonNullable<C['outcome']> }
 
 /** Commands by which slots end: they are let through while a Manager closes. */
 const ENDINGS: ReadonlySet<Command['kind']> = new Set(['release', 'requeue', 'withdraw', 'finish'])
@@ -46,15 +42,13 @@ export abstract class StoreCalls implements BatcherHost {
   readonly tells: boolean
   /** On every measurement. */
   readonly labels: MetricLabels
-  /** Tickets of calls whose answers are awaited. */
-  readonly asking = new Set<string>()
+  /** The way of commands to a driver that takes its time. */
+  readonly later: LaterCalls
   abstract readonly keeper: HolderKeeper
   /** Set once the Manager closes: new calls are refused. */
   protected refusing = false
   protected readonly ending = new AbortController()
-  readonly #batcher: Batcher
   readonly #direct: DirectCalls
-  readonly #limits: CallLimits
   readonly #background = new Set<Promise<void>>()
   #opened = false
   #opening: Promise<void> | undefined
@@ -73,16 +67,15 @@ export abstract class StoreCalls implements BatcherHost {
     this.synchronous = driver.manifest.synchronous
     this.decide = createDecide({ recordTtlMs })
     this.ticket = ticketSource(randomId(random))
-    this.#batcher = new Batcher(this)
     this.#direct = new DirectCalls(this)
     // Every call under way listens to it.
     setMaxListeners(0, this.ending.signal)
-    this.#limits = new CallLimits(this.clock, this.ending.signal)
+    this.later = new LaterCalls(this)
   }
 
   abstract committed(batch: DomainBatch): void
   /** A commit of this Manager may have happened of which it had no answer. */
-  protected abstract doubted(): void
+  abstract doubted(): void
 
   /** Aborts when the Manager's connections end. */
   get closing(): AbortSignal {
@@ -134,23 +127,26 @@ export abstract class StoreCalls implements BatcherHost {
       checkCallOptions(options)
       options.signal?.throwIfAborted()
     }
-    return this.synchronous ? this.performNow(command) : this.performLater(command, options)
+    return this.synchronous ? this.performNow(command) : this.later.perform(command, options)
   }
 
-  /** The same for commands of one repository that belong together: decided in their order, in as few commits as the store allows. */
-  performAll<C extends Command>(
+  /**
+   * The same for commands of one repository that belong together: decided in their order, in as few commits as the store allows. When one
+   * fails for good, so do those after it, which would otherwise pass it.
+   */
+  async performAll<C extends Command>(
     commands: readonly C[],
     options?: CallOptions,
-  ): (OutcomeOf<C> | Promise<OutcomeOf<C>>)[] {
+  ): Promise<readonly PromiseSettledResult<OutcomeOf<C>>[]> {
     this.checkOpen()
     checkCallOptions(options)
     options?.signal?.throwIfAborted()
-    if (!this.synchronous) return commands.map((command) => this.performLater(command, options))
+    if (!this.synchronous) return this.later.performAll(commands, options)
     void this.open()
     const holder = this.keeper.ensure() as HolderId
     for (const command of commands) if ('holder' in command) command.holder = holder
     if (commands[0] !== undefined) this.#direct.decideAll(commands[0].repository, commands)
-    return commands.map((command) => command.outcome as OutcomeOf<C>)
+    return commands.map(({ outcome }) => ({ status: 'fulfilled', value: outcome as OutcomeOf<C> }))
   }
 
   /** @throws ManagerClosedError once the Manager closes; `ending`: what ends a slot may go on until the connections end */
@@ -170,111 +166,6 @@ export abstract class StoreCalls implements BatcherHost {
       if (outcome.kind !== 'holder-dead' || attempt > 0) return outcome
       this.keeper.giveUp('holder-lost')
     }
-  }
-
-  /** The same for drivers that take their time; also goes on while the Manager closes, for what must be tidied up. */
-  async performLater<C extends Command>(asked: C, options?: CallOptions): Promise<OutcomeOf<C>> {
-    const { clock } = this
-    const timeoutMs = options?.timeoutMs ?? this.callTimeoutMs
-    const until = clock.monotonic() + timeoutMs
-    const { ticket } = asked
-    this.asking.add(ticket)
-    let failure: SlotkeeperError | undefined
-    try {
-      for (let attempt = 0; ; attempt++) {
-        const command: C = { ...asked, outcome: undefined }
-        try {
-          await this.#attempt(command, timeoutMs, Math.max(until - clock.monotonic(), 0), options?.signal)
-          const outcome = command.outcome as OutcomeOf<C>
-          if (outcome.kind === 'too-late') throw new CallTimeoutError(nameOf(asked), timeoutMs)
-          if (outcome.kind !== 'holder-dead') {
-            // What an earlier attempt brought about besides its outcome was told to nobody.
-            if (failure !== undefined) this.doubted()
-            return outcome
-          }
-          this.keeper.giveUp('holder-lost', (command as { holder?: HolderId }).holder)
-        } catch (error) {
-          const retryable = isSlotkeeperError(error) && error.retryable
-          if (!retryable || options?.signal?.aborted || this.closing.aborted) throw error
-          if (isSlotkeeperError(error, 'SLOTKEEPER_CALL_TIMEOUT') && clock.monotonic() >= until)
-            throw failure ?? error
-          failure = error
-          this.metrics.count('slotkeeper_store_errors_total', { ...this.labels, code: error.code })
-          this.logger.warn(
-            {
-              event: 'store-error',
-              command: asked.kind,
-              repository: asked.repository,
-              attempt,
-              code: error.code,
-              error,
-            },
-            'the store failed; asking again',
-          )
-        }
-        const waitMs = backOffMs(attempt, this.random)
-        if (clock.monotonic() + waitMs >= until)
-          throw failure ?? new CallTimeoutError(nameOf(asked), timeoutMs)
-        await pause(clock, waitMs, this.closing)
-      }
-    } finally {
-      this.asking.delete(ticket)
-    }
-  }
-
-  /** One try: settles when the command's outcome is written, or when `leftMs` of its `timeoutMs` are over. */
-  #attempt(
-    command: Command,
-    timeoutMs: number,
-    leftMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      let over = false
-      const fail = (error: unknown) => {
-        over = true
-        reject(error)
-      }
-      const end = this.#limits.begin({
-        ms: leftMs,
-        expired: () => new CallTimeoutError(nameOf(command), Math.round(leftMs)),
-        signal,
-        reject: fail,
-      })
-      const failed = (error: unknown) => {
-        if (end()) fail(error)
-      }
-      const send = (holder: HolderId | undefined) => {
-        // Once the attempt is over nothing may go out any more: its withdrawal may have gone out already.
-        if (over) return
-        if ('holder' in command) {
-          command.holder = holder as HolderId
-          // Slack, because store time may be told a heartbeat late.
-          command.validUntil =
-            this.keeper.storeNow() +
-            timeoutMs +
-            this.options.holderTtlMs / 3 +
-            this.driver.manifest.clockLagMs
-        }
-        this.#batcher.add(command.repository, {
-          command,
-          resolve: () => {
-            if (end()) resolve()
-          },
-          reject: failed,
-        })
-      }
-      const ready = this.#ready('holder' in command)
-      if (ready instanceof Promise) ready.then(send, failed)
-      else send(ready)
-    })
-  }
-
-  /** The store is open and, if one is needed, there is a holder; at once where it was so before. */
-  #ready(needsHolder: boolean): HolderId | undefined | Promise<HolderId | undefined> {
-    const opened = this.open()
-    if (opened instanceof Promise) return opened.then(() => this.#ready(needsHolder))
-    return needsHolder ? this.keeper.ensure() : undefined
   }
 
   /** Reads, or fails within the call's time. */
@@ -317,7 +208,7 @@ export abstract class StoreCalls implements BatcherHost {
   /** Decides for a domain without commands. */
   nudge(domain: string): void {
     if (this.closing.aborted) return
-    if (!this.synchronous) this.#batcher.nudge(domain)
+    if (!this.synchronous) this.later.nudge(domain)
     else this.#direct.decideAll(domain, [])
   }
 
@@ -360,8 +251,4 @@ export abstract class StoreCalls implements BatcherHost {
       )
     })
   }
-}
-
-function nameOf(command: Command): string {
-  return `${command.kind} ${command.repository}${'run' in command ? ` ${command.run}` : ''}`
 }

@@ -170,7 +170,7 @@ export class WaitRoom {
     waiter.asking = true
     for (let attempt = 0; !waiter.isSettled; attempt++) {
       try {
-        const result = await engine.performLater<AcquireCommand>(waiter.command, { signal: waiter.gone })
+        const result = await engine.later.perform<AcquireCommand>(waiter.command, { signal: waiter.gone })
         waiter.asking = false
         this.#answered(waiter, result)
         return

@@ -256,14 +256,14 @@ export class WatchHub {
   }
 
   #isKnown(row: RunRow): boolean {
-    const { slots, waitRoom, asking } = this.#engine
+    const { slots, waitRoom, later } = this.#engine
     const { repository, run, ticket, grantedTo } = row
     const tickets = grantedTo === undefined ? [ticket] : [ticket, grantedTo]
     return tickets.some(
       (of) =>
         slots.ofTicket(repository, run, of) !== undefined ||
         waitRoom.has(repository, run, of) ||
-        asking.has(of),
+        later.asking.has(of),
     )
   }
 

@@ -61,5 +61,7 @@ export type Drift =
   | ({ readonly kind: 'vanished'; readonly leaseId: LeaseId | undefined } & Mended)
   /** The store knows since before the mark that it is over, and the cluster shows it queued or started. */
   | ({ readonly kind: 'ended'; readonly listed: RunState; readonly state: RunState | undefined } & Mended)
+  /** The store did not hear the limit of its repository, and may know that it was removed: nothing is done about the run. */
+  | ({ readonly kind: 'unheard' } & Mended)
   /** It belongs to a life of its repository that was removed: nothing is granted or queued for it. */
   | ({ readonly kind: 'removed' } & Mended)

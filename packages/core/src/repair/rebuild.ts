@@ -1,14 +1,13 @@
 import { type CallOptions, pause } from '../call-options.ts'
 import type { Engine } from '../engine.ts'
 import { leaseOf, type RepositoryKey, type RunKey } from '../keys.ts'
-import { describeRepository } from '../repository.ts'
 import type { FinalState, RunRow } from '../rows.ts'
-import type { Slot } from '../slot.ts'
 import { type ActualRun, type CheckedRun, checkActual } from './actual-run.ts'
 import type { Audit } from './audit.ts'
 import { compare, type Finding } from './compare.ts'
 import type { Drift, Repair } from './drift.ts'
 import { type Ending, overIn, replacedBy, vanishedEntry, vanishedSlot } from './ending.ts'
+import { Limits } from './limits.ts'
 import { type Listed, type Mark, type MarkedRepository, readMark, unknownRepository } from './mark.ts'
 import { readListing } from './read-listing.ts'
 import { nameOf, Repairs } from './repairs.ts'
@@ -43,9 +42,7 @@ export class Rebuild {
   readonly #options: RebuildOptions
   readonly #trail: Trail
   readonly #repairs: Repairs
-  readonly #removed = new Set<string>()
-  readonly #proposed = new Set<string>()
-  readonly #limits = new Map<RepositoryKey, number>()
+  readonly #limits: Limits
   /** What the listing said of the runs that something is done about, so that a second word is noticed. */
   readonly #words = new Map<string, Listed>()
   readonly #endings = new Map<string, Ending>()
@@ -58,6 +55,7 @@ export class Rebuild {
     this.#options = options
     this.#trail = new Trail(engine.logger, options.audit)
     this.#repairs = new Repairs(engine, { ...options, call: this.#call })
+    this.#limits = new Limits(engine, this.#repairs, { repair: options.repair, call: this.#call })
   }
 
   /** @throws ListingFailedError; what a call to the store throws, when none gets through */
@@ -104,19 +102,24 @@ export class Rebuild {
       if ('run' in checked) runs.push(checked.run)
       else this.#trail.found(checked.unusable)
     }
-    await Promise.all(runs.map((actual) => this.#propose(actual)))
+    await Promise.all(runs.map((actual) => this.#limits.say(actual, this.#markOf(actual.key).row)))
     const rows = await this.#repairs.look(runs)
     const adoptions: { readonly actual: CheckedRun; readonly kind: 'unkept' | 'uncounted' }[] = []
     for (const actual of runs) {
       const mark = this.#markOf(actual.key)
       mark.named = true
       mark.waiting.delete(actual.run)
-      if (this.#removed.has(livesOf(actual))) {
+      if (this.#limits.isRemoved(actual)) {
         this.#trail.found({ kind: 'removed', ...of(actual), repair: { kind: 'refused', reason: 'removed' } })
         continue
       }
       const { row, kept } = rows.get(nameOf(actual.key, actual.run)) ?? { row: undefined, kept: false }
       if (this.#isSecondWord(actual, mark)) continue
+      const error = this.#limits.failureOf(actual)
+      if (error !== undefined) {
+        this.#trail.found({ kind: 'unheard', ...of(actual), repair: { kind: 'failed', error } })
+        continue
+      }
       const finding = compare(actual, row, kept, mark)
       if (finding === 'agrees') continue
       const { state, runUid } = actual
@@ -125,34 +128,6 @@ export class Rebuild {
       else this.#note(actual, row, finding)
     }
     await this.#repairs.each(adoptions, ({ actual, kind }) => this.#adopt(actual, kind))
-  }
-
-  /** Says the limit of a repository once, before anything is asked for in it: the store may not know it, or know that it is gone. */
-  async #propose(actual: CheckedRun): Promise<void> {
-    const { proposal } = describeRepository(actual.repository)
-    const life = livesOf(actual)
-    const word = `${life} ${proposal.generation} ${proposal.limit}`
-    if (this.#proposed.has(word)) return
-    this.#proposed.add(word)
-    const { row } = this.#markOf(actual.key)
-    if (!this.#options.repair) {
-      if (proposal.uid !== undefined && row.removedUids.includes(proposal.uid)) this.#removed.add(life)
-      return
-    }
-    const engine = this.#engine
-    const outcome = await engine.perform(
-      {
-        kind: 'limit',
-        repository: actual.key,
-        source: 'local',
-        proposal,
-        ticket: engine.ticket(),
-        outcome: undefined,
-      },
-      this.#call,
-    )
-    if (outcome.kind === 'removed') this.#removed.add(life)
-    else this.#limits.set(actual.key, outcome.limit)
   }
 
   /** The run was named before. When the listing contradicts itself, whatever was to be taken away stays. */
@@ -294,13 +269,8 @@ export class Rebuild {
   async #adopt(actual: CheckedRun, kind: 'unkept' | 'uncounted'): Promise<Repair> {
     const { repair, slot } = await this.#repairs.adopt(actual)
     if (kind === 'unkept') this.#trail.found({ kind, ...of(actual), slot, repair })
-    else this.#trail.found({ kind, ...of(actual), slot, beyondLimit: this.#isBeyond(slot), repair })
+    else this.#trail.found({ kind, ...of(actual), slot, beyondLimit: this.#limits.isBeyond(slot), repair })
     return repair
-  }
-
-  /** A slot within the limit has one of its numbers. */
-  #isBeyond(slot: Slot | undefined): boolean {
-    return slot !== undefined && slot.slotNumber === undefined && (this.#limits.get(slot.repository) ?? 0) > 0
   }
 
   #markOf(key: RepositoryKey): MarkedRepository {
@@ -311,11 +281,6 @@ export class Rebuild {
     }
     return marked
   }
-}
-
-/** Names one life of a repository. */
-function livesOf({ key, repository }: CheckedRun): string {
-  return `${key}\0${repository.metadata.uid ?? ''}`
 }
 
 function of({ key, run, runUid }: CheckedRun): {

@@ -70,7 +70,7 @@ export class Repairs {
     const { claimTimeoutMs, leaseTtlMs } = engine.options
     const { key: repository, run, runUid } = actual
     let slot: Slot | undefined
-    const repair = await this.#attempt(async () => {
+    const repair = await this.attempt(async () => {
       const outcome = await engine.perform(
         {
           kind: 'adopt',
@@ -97,7 +97,7 @@ export class Repairs {
   end({ key, run, token, sequence, state }: Ending): Promise<Repair> {
     const engine = this.#engine
     const { audit, call } = this.#options
-    return this.#attempt(async () => {
+    return this.attempt(async () => {
       const base = { repository: key, run, ticket: engine.ticket(), outcome: undefined } as const
       if (token === undefined) {
         const seen = { sequence, state }
@@ -115,7 +115,7 @@ export class Repairs {
   requeue({ key, run }: CheckedRun, token: number): Promise<Repair> {
     const engine = this.#engine
     const { audit, call } = this.#options
-    return this.#attempt(async () => {
+    return this.attempt(async () => {
       const base = { repository: key, run, ticket: engine.ticket(), outcome: undefined } as const
       const { kind } = await engine.perform({ kind: 'requeue', ...base, token, delayMs: 0, audit }, call)
       return { kind: kind === 'requeued' ? 'done' : 'overtaken' }
@@ -136,13 +136,14 @@ export class Repairs {
         commands.set(actual, { ...enqueueCommand(engine, actual), audit })
     }
     const sent = [...commands.values()]
-    const answers = sent.length === 0 ? [] : engine.performAll(sent, call)
+    const results = sent.length === 0 ? [] : await engine.performAll(sent, call)
     return runs.map((actual) => {
       const command = commands.get(actual)
       if (command === undefined) return Promise.resolve({ kind: 'overtaken' })
-      const answer = answers[sent.indexOf(command)]
-      return this.#attempt(async () => {
-        const outcome = await answer
+      const result = results[sent.indexOf(command)]
+      return this.attempt(async () => {
+        if (result?.status === 'rejected') throw result.reason
+        const outcome = result?.value
         if (outcome?.kind === 'refused') return refused(outcome.reason)
         const isRow = outcome?.kind === 'waiting' || outcome?.kind === 'granted'
         // A durable row keeps the ticket of whoever was first.
@@ -164,7 +165,7 @@ export class Repairs {
   }
 
   /** Does it, unless this is a dry run. What the store fails for one run is that run's repair, and stops no other. */
-  async #attempt(work: () => Promise<Repair>): Promise<Repair> {
+  async attempt(work: () => Promise<Repair>): Promise<Repair> {
     const { repair, call } = this.#options
     if (!repair) return { kind: 'planned' }
     try {

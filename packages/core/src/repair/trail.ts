@@ -50,5 +50,6 @@ const ACTIONS = {
   replaced: 'end',
   vanished: 'end',
   ended: 'none',
+  unheard: 'none',
   removed: 'none',
 } as const

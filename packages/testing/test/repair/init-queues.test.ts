@@ -1,5 +1,15 @@
-import { type ActualRun, isSlotkeeperError, type RunKey, type SlotEvent } from '@slotkeeper/core'
-import { recordingLogger, testManager } from '@slotkeeper/testing'
+import {
+  type ActualRun,
+  type Drift,
+  isSlotkeeperError,
+  Manager,
+  type RunKey,
+  repository,
+  type SlotEvent,
+} from '@slotkeeper/core'
+import { StoreError } from '@slotkeeper/core/driver'
+import { memoryDriver } from '@slotkeeper/driver-memory'
+import { fakeClock, faultyDriver, recordingLogger, testManager } from '@slotkeeper/testing'
 import { describe, expect, test } from 'vitest'
 import { API, actual, listing, picture, repo, short, start } from './support.ts'
 
@@ -459,6 +469,46 @@ describe('what cannot be used', () => {
     expect(isSlotkeeperError(error, 'SLOTKEEPER_LISTING_FAILED')).toBe(true)
     expect(error).toMatchObject({ retryable: true, listed: 3, cause: { message: '410 Gone' } })
     expect(await picture(t.manager)).toBe(before)
+  })
+
+  test('a repository of which the store cannot hear stops no other: its runs are reported and left alone', async () => {
+    const clock = fakeClock()
+    const driver = faultyDriver(memoryDriver({ clock }), { asynchronous: true })
+    const transact = driver.transact.bind(driver)
+    driver.transact = (batch, decide, signal) => {
+      const [failing, others] = [
+        batch.filter(({ domain }) => domain === 'acme/bad'),
+        batch.filter(({ domain }) => domain !== 'acme/bad'),
+      ]
+      for (const one of failing) one.error = new StoreError('SLOTKEEPER_STORE_UNAVAILABLE', 'away')
+      return transact(others, decide, signal)
+    }
+    const manager = new Manager({ driver, clock })
+    const bad = { repository: repository('acme/bad', { concurrencyLimit: 1 }) }
+    let drifts: readonly Drift[] | undefined
+    const rebuilt = manager.queueManager
+      .initQueues(
+        listing(
+          actual(1, 'started'),
+          actual(2, 'started', bad),
+          actual(3, 'queued', bad),
+          actual(4, 'queued'),
+        ),
+      )
+      .then((found) => {
+        drifts = found
+      })
+    while (drifts === undefined) await clock.advance(1000)
+    await rebuilt
+    expect(short(drifts)).toEqual([
+      'unheard 2: failed',
+      'unheard 3: failed',
+      'uncounted 1: done',
+      'unqueued 4: done',
+    ])
+    const closed = manager.close()
+    await clock.advance(60_000)
+    await closed
   })
 
   test('a signal ends it, though the listing hangs, and the listing is told to stop', async () => {
