@@ -21,7 +21,7 @@ export async function checkConsumers(env) {
 
 /** An import of what nobody declared works in a workspace and nowhere else. */
 function onlyWhatIsDeclared({ directory, packed }) {
-  // migrations takes a pool of pg and says so in its types; the compilation below without types of Node.js is of the others.
+  // migrations takes a pool of pg and says so in its types; so use-postgres.ts is compiled with those of Node.js only.
   const typed = packed.some(({ manifest }) => '@types/pg' in (manifest.dependencies ?? {}))
   const strange = ['zod', 'typescript', 'vitest', ...(typed ? [] : ['@types'])].find((name) =>
     existsSync(join(directory, 'node_modules', name)),
@@ -61,6 +61,7 @@ async function compiles({ directory, env }) {
   const types = { typeRoots: [join(root, 'node_modules', '@types')], types: ['node'] }
   const projects = {
     'node-next': { ...base, ...types, module: 'NodeNext', lib: ['ES2022'] },
+    bundler: { ...base, ...types, module: 'ESNext', moduleResolution: 'Bundler', lib: ['ES2022'] },
     'node-next-dom': { ...base, types: [], module: 'NodeNext', lib: ['ES2022', 'DOM'] },
     'bundler-dom': {
       ...base,
@@ -73,7 +74,9 @@ async function compiles({ directory, env }) {
   for (const [name, compilerOptions] of Object.entries(projects)) {
     const isBundled = compilerOptions.module === 'ESNext' // has no `import x = require()`
     const config = `tsconfig.${name}.json`
-    const project = { compilerOptions, files: ['use.ts', ...(isBundled ? [] : ['use.cts'])] }
+    const hasNode = compilerOptions.types.includes('node')
+    const sources = ['use.ts', ...(isBundled ? [] : ['use.cts']), ...(hasNode ? ['use-postgres.ts'] : [])]
+    const project = { compilerOptions, files: sources }
     writeFileSync(join(directory, config), JSON.stringify(project))
     await mustRun(`tsc for ${name}`, 'node', [tsc, '-p', config], { env, cwd: directory })
   }
