@@ -324,7 +324,7 @@ export class Engine extends StoreCalls implements KeeperHost {
     )
   }
 
-  protected doubted(): void {
+  doubted(): void {
     if (this.waitRoom.size > 0) this.hub.resyncWaiters()
   }
 

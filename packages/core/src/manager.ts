@@ -38,7 +38,7 @@ import {
 } from './slot-info.ts'
 import { acquireCommand, type SlotRequest } from './slot-request.ts'
 import { StateManager } from './state-manager.ts'
-import type { OutcomeOf } from './store-calls.ts'
+import type { OutcomeOf } from './store-call.ts'
 import type { SlotEvent } from './watch-hub.ts'
 
 /** The name of `util.inspect.custom`, which this file does without so that no user needs the types of Node.js. */

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { Batcher, type BatcherHost, backOffMs } from './batcher.ts'
+import { Batcher, type BatcherHost, backOffMs, type Entry } from './batcher.ts'
 import { CallLimits } from './call-limits.ts'
 import { type CallOptions, checkCallOptions, pause, within } from './call-options.ts'
 import type { Clock } from './clock.ts'
@@ -16,12 +16,8 @@ import { type MetricLabels, type Metrics, silentMetrics } from './metrics.ts'
 import { randomId } from './random-id.ts'
 import type { RunRow } from './rows.ts'
 import type { Decide } from './section.ts'
+import { type CallHost, type OutcomeOf, StoreCall } from './store-call.ts'
 import { ticketSource } from './ticket.ts'
-
-/** The outcome that a kind of command gets. */
-export type OutcomeOf<C extends Command> = Outcomes[C['kind']]
-
-type Outcomes = { [C in Command as C['kind']]: NonNullable<C['outcome']> }
 
 /** Commands by which slots end: they are let through while a Manager closes. */
 const ENDINGS: ReadonlySet<Command['kind']> = new Set(['release', 'requeue', 'withdraw', 'finish'])
@@ -30,7 +26,7 @@ const ENDINGS: ReadonlySet<Command['kind']> = new Set(['release', 'requeue', 'wi
 const OPEN_MS = 10_000
 
 /** The way of a command to the store and back, and of a question: opened once, limited in time, asked again after failures that pass. */
-export abstract class StoreCalls implements BatcherHost {
+export abstract class StoreCalls implements BatcherHost, CallHost {
   readonly options: ResolvedOptions
   readonly driver: Driver
   readonly clock: Clock
@@ -46,15 +42,14 @@ export abstract class StoreCalls implements BatcherHost {
   readonly tells: boolean
   /** On every measurement. */
   readonly labels: MetricLabels
-  /** Tickets of calls whose answers are awaited. */
-  readonly asking = new Set<string>()
+  /** Calls whose answers are awaited. */
+  readonly asking: CallLimits
   abstract readonly keeper: HolderKeeper
   /** Set once the Manager closes: new calls are refused. */
   protected refusing = false
   protected readonly ending = new AbortController()
   readonly #batcher: Batcher
   readonly #direct: DirectCalls
-  readonly #limits: CallLimits
   readonly #background = new Set<Promise<void>>()
   #opened = false
   #opening: Promise<void> | undefined
@@ -77,12 +72,12 @@ export abstract class StoreCalls implements BatcherHost {
     this.#direct = new DirectCalls(this)
     // Every call under way listens to it.
     setMaxListeners(0, this.ending.signal)
-    this.#limits = new CallLimits(this.clock, this.ending.signal)
+    this.asking = new CallLimits(this.clock, this.ending.signal)
   }
 
   abstract committed(batch: DomainBatch): void
   /** A commit of this Manager may have happened of which it had no answer. */
-  protected abstract doubted(): void
+  abstract doubted(): void
 
   /** Aborts when the Manager's connections end. */
   get closing(): AbortSignal {
@@ -173,108 +168,41 @@ export abstract class StoreCalls implements BatcherHost {
   }
 
   /** The same for drivers that take their time; also goes on while the Manager closes, for what must be tidied up. */
-  async performLater<C extends Command>(asked: C, options?: CallOptions): Promise<OutcomeOf<C>> {
-    const { clock } = this
-    const timeoutMs = options?.timeoutMs ?? this.callTimeoutMs
-    const until = clock.monotonic() + timeoutMs
-    const { ticket } = asked
-    this.asking.add(ticket)
-    let failure: SlotkeeperError | undefined
-    try {
-      for (let attempt = 0; ; attempt++) {
-        const command: C = { ...asked, outcome: undefined }
-        try {
-          await this.#attempt(command, timeoutMs, Math.max(until - clock.monotonic(), 0), options?.signal)
-          const outcome = command.outcome as OutcomeOf<C>
-          if (outcome.kind === 'too-late') throw new CallTimeoutError(nameOf(asked), timeoutMs)
-          if (outcome.kind !== 'holder-dead') {
-            // What an earlier attempt brought about besides its outcome was told to nobody.
-            if (failure !== undefined) this.doubted()
-            return outcome
-          }
-          this.keeper.giveUp('holder-lost', (command as { holder?: HolderId }).holder)
-        } catch (error) {
-          const retryable = isSlotkeeperError(error) && error.retryable
-          if (!retryable || options?.signal?.aborted || this.closing.aborted) throw error
-          if (isSlotkeeperError(error, 'SLOTKEEPER_CALL_TIMEOUT') && clock.monotonic() >= until)
-            throw failure ?? error
-          failure = error
-          this.metrics.count('slotkeeper_store_errors_total', { ...this.labels, code: error.code })
-          this.logger.warn(
-            {
-              event: 'store-error',
-              command: asked.kind,
-              repository: asked.repository,
-              attempt,
-              code: error.code,
-              error,
-            },
-            'the store failed; asking again',
-          )
-        }
-        const waitMs = backOffMs(attempt, this.random)
-        if (clock.monotonic() + waitMs >= until)
-          throw failure ?? new CallTimeoutError(nameOf(asked), timeoutMs)
-        await pause(clock, waitMs, this.closing)
-      }
-    } finally {
-      this.asking.delete(ticket)
-    }
+  performLater<C extends Command>(asked: C, options?: CallOptions): Promise<OutcomeOf<C>> {
+    return new StoreCall(this, asked, options).promise
   }
 
-  /** One try: settles when the command's outcome is written, or when `leftMs` of its `timeoutMs` are over. */
-  #attempt(
-    command: Command,
-    timeoutMs: number,
-    leftMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      let over = false
-      const fail = (error: unknown) => {
-        over = true
-        reject(error)
-      }
-      const end = this.#limits.begin({
-        ms: leftMs,
-        expired: () => new CallTimeoutError(nameOf(command), Math.round(leftMs)),
-        signal,
-        reject: fail,
-      })
-      const failed = (error: unknown) => {
-        if (end()) fail(error)
-      }
-      const send = (holder: HolderId | undefined) => {
-        // Once the attempt is over nothing may go out any more: its withdrawal may have gone out already.
-        if (over) return
-        if ('holder' in command) {
-          command.holder = holder as HolderId
-          // Slack, because store time may be told a heartbeat late.
-          command.validUntil =
-            this.keeper.storeNow() +
-            timeoutMs +
-            this.options.holderTtlMs / 3 +
-            this.driver.manifest.clockLagMs
-        }
-        this.#batcher.add(command.repository, {
-          command,
-          resolve: () => {
-            if (end()) resolve()
-          },
-          reject: failed,
-        })
-      }
-      const ready = this.#ready('holder' in command)
-      if (ready instanceof Promise) ready.then(send, failed)
-      else send(ready)
-    })
-  }
-
-  /** The store is open and, if one is needed, there is a holder; at once where it was so before. */
-  #ready(needsHolder: boolean): HolderId | undefined | Promise<HolderId | undefined> {
+  ready(needsHolder: boolean, now: number): HolderId | undefined | Promise<HolderId | undefined> {
     const opened = this.open()
-    if (opened instanceof Promise) return opened.then(() => this.#ready(needsHolder))
-    return needsHolder ? this.keeper.ensure() : undefined
+    if (opened instanceof Promise) return opened.then(() => this.ready(needsHolder, this.clock.monotonic()))
+    return needsHolder ? this.keeper.ensure(now) : undefined
+  }
+
+  validUntil(timeoutMs: number, now: number): number {
+    // Slack, because store time may be told a heartbeat late.
+    return (
+      this.keeper.storeNow(now) +
+      timeoutMs +
+      this.options.holderTtlMs / 3 +
+      this.driver.manifest.clockLagMs
+    )
+  }
+
+  send(entry: Entry): void {
+    this.#batcher.add(entry.command.repository, entry)
+  }
+
+  holderDead(holder: HolderId | undefined): void {
+    this.keeper.giveUp('holder-lost', holder)
+  }
+
+  failed({ kind, repository }: Command, attempt: number, error: SlotkeeperError): void {
+    const { code } = error
+    this.metrics.count('slotkeeper_store_errors_total', { ...this.labels, code })
+    this.logger.warn(
+      { event: 'store-error', command: kind, repository, attempt, code, error },
+      'the store failed; asking again',
+    )
   }
 
   /** Reads, or fails within the call's time. */
@@ -360,8 +288,4 @@ export abstract class StoreCalls implements BatcherHost {
       )
     })
   }
-}
-
-function nameOf(command: Command): string {
-  return `${command.kind} ${command.repository}${'run' in command ? ` ${command.run}` : ''}`
 }

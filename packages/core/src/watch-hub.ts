@@ -122,6 +122,7 @@ export class WatchHub {
 
   /** Tells those who listen here. */
   tell(event: StoreEvent): void {
+    if (this.#listeners.size === 0) return
     const listeners = this.#listeners.get(event.repository)
     if (listeners === undefined) return
     const { kind, repository, run, holder, token, number, at, detail } = event
