@@ -41,32 +41,43 @@ export interface BatcherHost {
   committed(batch: DomainBatch): void
 }
 
-/** A batch on its way to the driver. */
+/** What a domain is asked for: gathered here, then on its way to the driver. */
 class Batch implements DomainBatch {
   readonly domain: string
-  readonly by: HolderId | undefined
-  readonly commands: readonly Command[]
+  by: HolderId | undefined
+  readonly commands: Command[] = []
+  readonly entries: Entry[] = []
   decision: Decision | undefined
   error: SlotkeeperError | undefined
   events: readonly StoreEvent[] = NO_EVENTS
   readonly #onDone: (batch: Batch) => void
-  #finished = false
+  #isDone = false
 
-  constructor(
-    domain: string,
-    by: HolderId | undefined,
-    commands: readonly Command[],
-    onDone: (batch: Batch) => void,
-  ) {
+  constructor(domain: string, onDone: (batch: Batch) => void) {
     this.domain = domain
-    this.by = by
-    this.commands = commands
     this.#onDone = onDone
   }
 
+  get isDone(): boolean {
+    return this.#isDone
+  }
+
+  add(entry: Entry): void {
+    this.entries.push(entry)
+    this.commands.push(entry.command)
+  }
+
+  /** Takes the entries from `first` on out, into a batch of their own. */
+  cut(first: number): Batch {
+    const rest = new Batch(this.domain, this.#onDone)
+    rest.entries.push(...this.entries.splice(first))
+    rest.commands.push(...this.commands.splice(first))
+    return rest
+  }
+
   done(): void {
-    if (this.#finished) return
-    this.#finished = true
+    if (this.#isDone) return
+    this.#isDone = true
     this.#onDone(this)
   }
 }
@@ -77,8 +88,10 @@ class Batch implements DomainBatch {
  */
 export class Batcher {
   readonly #host: BatcherHost
-  readonly #waiting = new Map<string, Entry[]>()
+  /** Never empty, unless a decision without commands is wanted. */
+  #waiting = new Map<string, Batch>()
   readonly #underway = new Set<string>()
+  readonly #onDone = (batch: Batch) => this.#settle(batch)
   #scheduled = false
   /**
    * The last call was answered at once and took long: nothing is ever under way, so that commands would never gather. What timers and
@@ -94,45 +107,43 @@ export class Batcher {
 
   /** Takes a command along with the next batch of its domain. */
   add(domain: string, entry: Entry): void {
-    const queue = this.#waiting.get(domain)
-    if (queue === undefined) this.#waiting.set(domain, [entry])
-    else queue.push(entry)
+    this.#gathering(domain).add(entry)
     this.#schedule()
   }
 
   /** Decides for a domain without commands: settles what is overdue and promotes. */
   nudge(domain: string): void {
-    if (!this.#waiting.has(domain)) this.#waiting.set(domain, [])
+    this.#gathering(domain)
     this.#schedule()
+  }
+
+  #gathering(domain: string): Batch {
+    let batch = this.#waiting.get(domain)
+    if (batch === undefined) {
+      batch = new Batch(domain, this.#onDone)
+      this.#waiting.set(domain, batch)
+    }
+    return batch
   }
 
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    const flush = () => {
-      this.#scheduled = false
-      this.#flush()
-    }
-    if (this.#gathers) setImmediate(flush)
-    else queueMicrotask(flush)
+    if (this.#gathers) setImmediate(this.#flush)
+    else queueMicrotask(this.#flush)
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
+    this.#scheduled = false
     const batches: Batch[] = []
     const by = this.#host.holder()
-    for (const [domain, queue] of this.#waiting) {
+    const { budget } = this.#host.driver.manifest
+    for (const [domain, batch] of this.#waiting) {
       if (this.#underway.has(domain)) continue
-      const entries = queue.splice(0, this.#host.driver.manifest.budget)
-      if (queue.length === 0) this.#waiting.delete(domain)
-      this.#underway.add(domain)
-      batches.push(
-        new Batch(
-          domain,
-          by,
-          entries.map((entry) => entry.command),
-          (batch) => this.#settle(batch, entries),
-        ),
-      )
+      if (batch.entries.length > budget) this.#waiting.set(domain, batch.cut(budget))
+      else this.#waiting.delete(domain)
+      batch.by = by
+      batches.push(batch)
     }
     if (batches.length > 0) this.#send(batches)
   }
@@ -148,6 +159,7 @@ export class Batcher {
       const call = driver.transact(batches, decide, controller.signal)
       this.#gathers = call === undefined && clock.monotonic() - before > WORTH_GATHERING_MS
       if (call !== undefined) {
+        for (const batch of batches) if (!batch.isDone) this.#underway.add(batch.domain)
         void this.#await(batches, Promise.resolve(call), controller)
         return
       }
@@ -191,32 +203,42 @@ export class Batcher {
     }
   }
 
-  #settle(batch: Batch, entries: readonly Entry[]): void {
-    this.#underway.delete(batch.domain)
-    if (this.#waiting.has(batch.domain)) this.#schedule()
-    if (batch.error !== undefined) {
-      for (const entry of [...entries, ...this.#takeListed(batch.domain, entries)]) entry.reject(batch.error)
+  #settle(batch: Batch): void {
+    const { domain, entries, decision, error } = batch
+    this.#underway.delete(domain)
+    if (this.#waiting.has(domain)) this.#schedule()
+    if (error !== undefined || decision === undefined) {
+      for (const entry of [...entries, ...this.#takeListed(batch)]) entry.reject(error)
       return
     }
-    const { decided, more } = batch.decision as Decision
-    for (const entry of entries.slice(0, decided)) entry.resolve()
-    // What found no room in this commit goes first into the next.
-    const left = entries.slice(decided)
-    if (left.length > 0)
-      this.#waiting.set(batch.domain, [...left, ...(this.#waiting.get(batch.domain) ?? [])])
+    const { decided, more } = decision
+    for (let at = 0; at < decided; at++) (entries[at] as Entry).resolve()
+    if (decided < entries.length) this.#goFirst(batch.cut(decided))
     this.#host.committed(batch)
-    if (more) this.nudge(batch.domain)
+    if (more) this.nudge(domain)
   }
 
-  /** Takes out of the queue what belongs to a list of these. */
-  #takeListed(domain: string, entries: readonly Entry[]): readonly Entry[] {
-    const queue = this.#waiting.get(domain)
+  /** Takes out of what is gathered whatever belongs to a list with these. */
+  #takeListed({ domain, entries }: Batch): readonly Entry[] {
+    const waiting = this.#waiting.get(domain)
     const lists = new Set(entries.map(({ list }) => list))
     lists.delete(undefined)
-    if (queue === undefined || lists.size === 0) return []
-    const left = queue.filter(({ list }) => !lists.has(list))
+    if (waiting === undefined || lists.size === 0) return []
+    this.#waiting.delete(domain)
+    const listed: Entry[] = []
+    for (const entry of waiting.entries)
+      if (lists.has(entry.list)) listed.push(entry)
+      else this.#gathering(domain).add(entry)
+    return listed
+  }
+
+  /** What found no room in a commit goes first into the next. */
+  #goFirst(left: Batch): void {
+    const { domain } = left
+    const later = this.#waiting.get(domain)
+    if (later !== undefined) for (const entry of later.entries) left.add(entry)
     this.#waiting.set(domain, left)
-    return queue.filter(({ list }) => lists.has(list))
+    this.#schedule()
   }
 }
 

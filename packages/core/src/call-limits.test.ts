@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { CallLimits } from './call-limits.ts'
+import { CallLimits, type Limited } from './call-limits.ts'
 import type { Clock } from './clock.ts'
 
 test('each call ends at its own limit, with one timer for all', () => {
@@ -19,32 +19,32 @@ test('each call ends at its own limit, with one timer for all', () => {
 })
 
 test('an answered call has no limit any more, and ends once', () => {
-  const { clock, begin, ends } = scene()
-  const end = begin('a', 10)
-  expect(end()).toBe(true)
-  expect(end()).toBe(false)
+  const { clock, limits, begin, ends } = scene()
+  const call = begin('a', 10)
+  expect([limits.size, limits.has('a')]).toEqual([1, true])
+  expect(limits.end(call)).toBe(true)
+  expect(limits.end(call)).toBe(false)
+  expect([limits.size, limits.has('a')]).toEqual([0, false])
   clock.pass(100)
   expect(ends).toEqual([])
 })
 
-test('a signal ends its own call only', () => {
-  const { clock, begin, ends } = scene()
-  const controller = new AbortController()
-  begin('a', 10, controller.signal)
-  begin('b', 10)
-  controller.abort('away')
-  expect(ends).toEqual(['a away'])
-  clock.pass(10)
-  expect(ends).toEqual(['a away', 'b expired'])
+test('calls that end in any order leave the limits of the others as they were', () => {
+  const { clock, limits, begin, ends } = scene()
+  const [first, , third] = ['a', 'b', 'c', 'd'].map((name, at) => begin(name, 10 + at))
+  limits.end(first as Limited)
+  limits.end(third as Limited)
+  clock.pass(100)
+  expect(ends.sort()).toEqual(['b expired', 'd expired'])
+  expect(limits.size).toBe(0)
 })
 
 test('closing ends all calls, those that come later too, and leaves no timer', () => {
-  const { clock, closing, begin, ends } = scene()
+  const { clock, closing, limits, begin, ends } = scene()
   begin('a', 10)
   begin('b', 20)
   closing.abort('closed')
-  const end = begin('c', 10)
-  expect(end()).toBe(false)
+  expect(limits.end(begin('c', 10))).toBe(false)
   expect(ends).toEqual(['a closed', 'b closed', 'c closed'])
   expect(clock.armed).toBe(0)
 })
@@ -57,16 +57,10 @@ test('a timer that rings early ends the call all the same', () => {
 })
 
 test('a call that is begun when another one expires has its own limit', () => {
-  const { clock, limits, begin, ends } = scene()
-  limits.begin({
-    ms: 10,
-    expired: () => 'expired',
-    signal: undefined,
-    reject: () => {
-      ends.push('first expired')
-      begin('second', 5)
-    },
+  const { clock, begin, ends } = scene((name) => {
+    if (name === 'first') begin('second', 5)
   })
+  begin('first', 10)
   begin('third', 100)
   clock.pass(10)
   clock.pass(5)
@@ -75,18 +69,26 @@ test('a call that is begun when another one expires has its own limit', () => {
   expect(ends).toEqual(['first expired', 'second expired', 'third expired'])
 })
 
-function scene() {
+function scene(ended: (name: string) => void = () => {}) {
   const clock = new StoppedClock()
   const closing = new AbortController()
   const limits = new CallLimits(clock, closing.signal)
   const ends: string[] = []
-  const begin = (name: string, ms: number, signal?: AbortSignal) =>
-    limits.begin({
-      ms,
-      expired: () => 'expired',
-      signal,
-      reject: (reason) => ends.push(`${name} ${reason}`),
-    })
+  const begin = (name: string, ms: number): Limited => {
+    const call: Limited = {
+      ticket: name,
+      until: clock.monotonic() + ms,
+      limitedAt: -1,
+      expire: () => call.abort('expired'),
+      abort: (reason) => {
+        if (!limits.end(call)) return
+        ends.push(`${name} ${reason}`)
+        ended(name)
+      },
+    }
+    limits.begin(call, ms)
+    return call
+  }
   return { clock, closing, limits, begin, ends }
 }
 

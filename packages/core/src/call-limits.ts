@@ -1,25 +1,26 @@
 import type { Cancel, Clock } from './clock.ts'
 
-/** A call under way: what ends it before its time. */
-interface Call {
+/** A call under way: what ends it before its answer. */
+export interface Limited {
+  readonly ticket: string
   /** On the monotonic clock. */
   readonly until: number
-  readonly expired: () => unknown
-  readonly reject: (reason: unknown) => void
-  readonly leave: (() => void) | undefined
+  /** Its place among the calls under way, -1 for none. Kept by `CallLimits`. */
+  limitedAt: number
+  /** Its time is over. */
+  expire(): void
+  /** The Manager closes. */
+  abort(reason: unknown): void
 }
 
-/** Ends the wait for a call's answer: true for the first to ask, false once the call was over. */
-export type End = () => boolean
-
 /**
- * The limits of many calls with one timer and one listener, however many are under way: a call may cost less than a timer of its own.
- * The timer is for the earliest of them, and is left alone when that one is answered.
+ * The calls under way, and their limits: one timer and one listener however many there are, since a call may cost less than a timer of its
+ * own. The timer is for the earliest of them, and is left alone when that one is answered.
  */
 export class CallLimits {
   readonly #clock: Clock
   readonly #closing: AbortSignal
-  readonly #calls = new Set<Call>()
+  readonly #calls: Limited[] = []
   #timedFor = Number.POSITIVE_INFINITY
   #cancel: Cancel | undefined
 
@@ -29,34 +30,33 @@ export class CallLimits {
     closing.addEventListener('abort', () => this.#close(), { once: true })
   }
 
-  /**
-   * Rejects with what `expired` makes once `ms` are over, or with the reason of the signal or of the closing, unless the call was ended
-   * before.
-   */
-  begin(limits: {
-    readonly ms: number
-    readonly expired: () => unknown
-    readonly signal: AbortSignal | undefined
-    readonly reject: (reason: unknown) => void
-  }): End {
-    const { ms, expired, signal, reject } = limits
-    const aborted = this.#closing.aborted ? this.#closing : signal
-    if (aborted?.aborted) {
-      reject(aborted.reason)
-      return () => false
-    }
-    const abort = () => this.#end(call) && reject(signal?.reason)
-    signal?.addEventListener('abort', abort, { once: true })
-    const leave = signal && (() => signal.removeEventListener('abort', abort))
-    const call: Call = { until: this.#clock.monotonic() + ms, expired, reject, leave }
-    this.#calls.add(call)
-    if (call.until < this.#timedFor) this.#arm(call.until, ms)
-    return () => this.#end(call)
+  get size(): number {
+    return this.#calls.length
   }
 
-  #end(call: Call): boolean {
-    if (!this.#calls.delete(call)) return false
-    call.leave?.()
+  /** Whether the call of a ticket is under way. */
+  has(ticket: string): boolean {
+    return this.#calls.some((call) => call.ticket === ticket)
+  }
+
+  /** Takes a call in whose time is over in `ms`; aborts it at once when the Manager has closed. */
+  begin(call: Limited, ms: number): void {
+    call.limitedAt = this.#calls.length
+    this.#calls.push(call)
+    if (this.#closing.aborted) return call.abort(this.#closing.reason)
+    if (call.until < this.#timedFor) this.#arm(call.until, ms)
+  }
+
+  /** @returns true for the first to end it, false once it was over */
+  end(call: Limited): boolean {
+    const at = call.limitedAt
+    if (at < 0) return false
+    const last = this.#calls.pop() as Limited
+    if (last !== call) {
+      last.limitedAt = at
+      this.#calls[at] = last
+    }
+    call.limitedAt = -1
     return true
   }
 
@@ -71,9 +71,9 @@ export class CallLimits {
     const now = Math.max(this.#clock.monotonic(), this.#timedFor)
     this.#timedFor = Number.POSITIVE_INFINITY
     let next = Number.POSITIVE_INFINITY
-    for (const call of [...this.#calls]) {
+    for (const call of this.#calls.slice()) {
       if (call.until > now) next = Math.min(next, call.until)
-      else if (this.#end(call)) call.reject(call.expired())
+      else if (call.limitedAt >= 0) call.expire()
     }
     // Whoever was rejected may have begun another call, which armed the timer for itself.
     if (next < this.#timedFor) this.#arm(next, next - now)
@@ -81,6 +81,6 @@ export class CallLimits {
 
   #close(): void {
     this.#cancel?.()
-    for (const call of [...this.#calls]) if (this.#end(call)) call.reject(this.#closing.reason)
+    for (const call of this.#calls.slice()) if (call.limitedAt >= 0) call.abort(this.#closing.reason)
   }
 }

@@ -19,6 +19,7 @@ export {
   SlotkeeperError,
   StoreError,
 } from './errors.ts'
+export type { Filed } from './kept-runs.ts'
 export {
   type HolderId,
   type LeaseId,
@@ -31,7 +32,6 @@ export {
 export {
   type Changes,
   type Facts,
-  type Filed,
   mustNotify,
   RecordedSection,
   type RunChange,

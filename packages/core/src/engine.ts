@@ -262,7 +262,7 @@ export class Engine extends StoreCalls implements KeeperHost {
       `release of ${slot.run}`,
       () => this.keeper.holder === holder,
       () =>
-        this.later.perform({
+        this.performLater({
           kind: 'release',
           repository: slot.repository,
           run: slot.run,
@@ -283,7 +283,7 @@ export class Engine extends StoreCalls implements KeeperHost {
       this.persist(
         `withdrawal of ${run}`,
         () => true,
-        () => this.later.perform(command),
+        () => this.performLater(command),
       )
   }
 
@@ -291,7 +291,7 @@ export class Engine extends StoreCalls implements KeeperHost {
   withdrawUnknown(repository: RepositoryKey, run: RunKey, of: string, isUnknown: () => boolean): void {
     const command = this.#withdrawal(repository, run, of, true)
     this.persist(`withdrawal of ${run}`, isUnknown, async () => {
-      const outcome = await this.later.perform(command)
+      const outcome = await this.performLater(command)
       // It may have been handed out while this was under way.
       if (outcome.kind === 'withdrawn') this.slots.ofTicket(repository, run, of)?.lose('removed')
     })
@@ -302,7 +302,7 @@ export class Engine extends StoreCalls implements KeeperHost {
   }
 
   isBusy(): boolean {
-    return this.slots.size > 0 || this.waitRoom.size > 0 || this.hub.isWatching || this.later.asking.size > 0
+    return this.slots.size > 0 || this.waitRoom.size > 0 || this.hub.isWatching || this.asking.size > 0
   }
 
   lost(holder: HolderId, reason: 'deadline' | 'holder-lost'): void {
@@ -416,7 +416,7 @@ export class Engine extends StoreCalls implements KeeperHost {
       signals: [],
     })
     for (const repository of repositories)
-      await this.later.perform({
+      await this.performLater({
         kind: 'watch',
         repository,
         forMs: 0,

@@ -74,10 +74,11 @@ export class HolderKeeper {
     return this.#term?.holder
   }
 
-  /** A holder that may be granted slots: at once when there is one, else opened first. */
-  ensure(): HolderId | Promise<HolderId> {
+  /** A holder that may be granted slots: at once when there is one, else opened first. `now` spares a look at the monotonic clock. */
+  ensure(now?: number): HolderId | Promise<HolderId> {
     const term = this.#term
-    if (term !== undefined && this.#cancelBeat !== undefined && !this.#mayBePast(term)) return term.holder
+    if (term !== undefined && this.#cancelBeat !== undefined && !this.#mayBePast(term, now))
+      return term.holder
     if (term !== undefined && !this.isPast()) {
       // Idle until now: a heartbeat that is due goes out with the first use.
       this.#armBeat(this.#host.ttlMs / 3 - (this.#host.clock.monotonic() - term.sentMonotonic))
@@ -106,9 +107,9 @@ export class HolderKeeper {
   }
 
   /** The store's time by now, at the earliest later than it is by one round trip. 0 before anything was heard of it. */
-  storeNow(): number {
+  storeNow(now = this.#host.clock.monotonic()): number {
     const term = this.#term
-    return term === undefined ? 0 : term.storeNow + (this.#host.clock.monotonic() - term.sentMonotonic)
+    return term === undefined ? 0 : term.storeNow + (now - term.sentMonotonic)
   }
 
   /** Gives the holder up: everything that hangs on it is lost. A store that called it dead is not asked again. */
@@ -140,9 +141,9 @@ export class HolderKeeper {
   }
 
   /** A look at one clock only, for every call. A synchronous store, on the same clock, looks for itself. */
-  #mayBePast(term: Term): boolean {
+  #mayBePast(term: Term, now: number | undefined): boolean {
     const { driver, clock } = this.#host
-    return !driver.manifest.synchronous && clock.monotonic() >= term.sentMonotonic + this.#safeMs
+    return !driver.manifest.synchronous && (now ?? clock.monotonic()) >= term.sentMonotonic + this.#safeMs
   }
 
   #open(): HolderId | Promise<HolderId> {

@@ -8,7 +8,6 @@ import { type Explanation, explainRun } from './explain.ts'
 import { checkKey, type HolderId, type RepositoryKey, type RunKey, tokenOf } from './keys.ts'
 import type { LocalSlot } from './local-slot.ts'
 import type { ManagerOptions } from './manager-options.ts'
-import type { OutcomeOf } from './outcome-of.ts'
 import type { AcquireOutcome, ReleaseOutcome } from './outcomes.ts'
 import { QueueManager } from './queue-manager.ts'
 import type { ActualRun } from './repair/actual-run.ts'
@@ -39,6 +38,7 @@ import {
 } from './slot-info.ts'
 import { acquireCommand, type SlotRequest } from './slot-request.ts'
 import { StateManager } from './state-manager.ts'
+import type { OutcomeOf } from './store-call.ts'
 import type { SlotEvent } from './watch-hub.ts'
 
 /** The name of `util.inspect.custom`, which this file does without so that no user needs the types of Node.js. */

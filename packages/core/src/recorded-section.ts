@@ -1,5 +1,6 @@
 import type { Place } from './commands.ts'
 import { InternalError } from './errors.ts'
+import { type Filed, type KeptRun, KeptRuns } from './kept-runs.ts'
 import type { HolderId, RepositoryKey, RunKey } from './keys.ts'
 import {
   type HolderRow,
@@ -39,15 +40,6 @@ export interface Facts {
   readonly headsCut: boolean
 }
 
-/** What a row was filed under when it was loaded, for stores that keep their indexes themselves. */
-export interface Filed {
-  readonly phase: Phase
-  readonly holder: HolderId | undefined
-  readonly dueAt: number | undefined
-  readonly priority: number
-  readonly sequence: number
-}
-
 /** A changed row; `before` is `undefined` for one that the store does not have. */
 export interface RunChange {
   readonly row: RunRow
@@ -76,12 +68,7 @@ export interface Changes {
   readonly empty: boolean
 }
 
-interface Kept {
-  row: RunRow
-  readonly before: Filed | undefined
-  changed: boolean
-  dropped: boolean
-}
+const NONE: readonly never[] = Object.freeze([])
 
 /** The section of every store that loads facts and commits changes. Memory has its own, which is its maps. */
 export class RecordedSection implements Section {
@@ -95,14 +82,15 @@ export class RecordedSection implements Section {
   tokenFloor: number
   guard: Guard
   readonly #budget: number
-  readonly #repositories = new Map<RepositoryKey, RepositoryRow>()
-  readonly #changedRepositories = new Set<RepositoryRow>()
-  readonly #droppedRepositories: RepositoryKey[] = []
-  readonly #runs = new Map<RepositoryKey, Map<RunKey, Kept>>()
-  readonly #holders = new Map<HolderId, HolderRow>()
+  /** Few of each at most, so they are looked through. Replaced rather than changed: whoever goes through one sees what it began with. */
+  #repositories: readonly RepositoryRow[]
+  readonly #changedRepositories: RepositoryRow[] = []
+  #droppedRepositories: readonly RepositoryKey[] = NONE
+  #buried: readonly HolderId[] = NONE
+  #bumped: readonly HolderId[] = NONE
+  readonly #runs = new KeptRuns()
+  readonly #holders: readonly HolderRow[]
   readonly #overdue: readonly RunRow[]
-  readonly #buried = new Set<HolderId>()
-  readonly #bumped = new Set<HolderId>()
   readonly #events: StoreEvent[] = []
   /** Entries in queue order: the loaded page, and what was enqueued here. */
   #queue: RunRow[]
@@ -127,16 +115,15 @@ export class RecordedSection implements Section {
     this.#budget = options.budget
     this.overdueCut = facts.overdueCut
     this.headsCut = facts.headsCut
-    for (const row of facts.repositories) {
+    for (const row of facts.repositories)
       if (row.domain !== facts.domain)
         throw new InternalError(
           `Repository ${row.repository} belongs to domain ${row.domain}, not ${facts.domain}.`,
         )
-      this.#repositories.set(row.repository, row)
-    }
-    for (const row of facts.holders) this.#holders.set(row.holder, row)
+    this.#repositories = facts.repositories
+    this.#holders = facts.holders
     for (const row of facts.runs) this.#keep(row)
-    this.#overdue = facts.overdue.map((row) => this.#keep(row).row)
+    this.#overdue = facts.overdue.length === 0 ? NONE : facts.overdue.map((row) => this.#keep(row).row)
     this.#queue = facts.heads.map((row) => this.#keep(row).row)
     const last = facts.headsCut ? this.#queue.at(-1) : undefined
     // A copy: the row itself may begin another attempt here and move.
@@ -144,33 +131,33 @@ export class RecordedSection implements Section {
   }
 
   get repositories(): readonly RepositoryRow[] {
-    return [...this.#repositories.values()]
+    return this.#repositories
   }
 
   get left(): number {
-    const repositories = this.#changedRepositories.size + this.#droppedRepositories.length
+    const repositories = this.#changedRepositories.length + this.#droppedRepositories.length
     return (
       this.#budget -
       this.#changedRuns -
       repositories -
-      this.#buried.size -
-      this.#bumped.size -
+      this.#buried.length -
+      this.#bumped.length -
       (this.#guardChanged ? 1 : 0)
     )
   }
 
   /** The row of a repository of this domain, where it has one. */
   repository(key: RepositoryKey): RepositoryRow | undefined {
-    return this.#repositories.get(key)
+    return this.#repositories.find((row) => row.repository === key)
   }
 
   run(repository: RepositoryKey, run: RunKey): RunRow | undefined {
-    const kept = this.#runs.get(repository)?.get(run)
+    const kept = this.#runs.find(repository, run)
     return kept === undefined || kept.dropped ? undefined : kept.row
   }
 
   holder(holder: HolderId): HolderRow | undefined {
-    return this.#holders.get(holder)
+    return this.#holders.find((row) => row.holder === holder)
   }
 
   get overdueLeft(): boolean {
@@ -224,14 +211,16 @@ export class RecordedSection implements Section {
 
   /** Records that the row of a repository is new or has changed. */
   savedRepository(row: RepositoryRow): void {
-    this.#repositories.set(row.repository, row)
-    this.#changedRepositories.add(row)
+    if (!this.#repositories.includes(row))
+      this.#repositories = [...this.#repositories.filter((known) => known.repository !== row.repository), row]
+    if (!this.#changedRepositories.includes(row)) this.#changedRepositories.push(row)
   }
 
   droppedRepository(row: RepositoryRow): void {
-    this.#repositories.delete(row.repository)
-    this.#changedRepositories.delete(row)
-    this.#droppedRepositories.push(row.repository)
+    this.#repositories = this.#repositories.filter((known) => known.repository !== row.repository)
+    const changed = this.#changedRepositories.indexOf(row)
+    if (changed >= 0) this.#changedRepositories.splice(changed, 1)
+    this.#droppedRepositories = [...this.#droppedRepositories, row.repository]
     this.tokenFloor = Math.max(this.tokenFloor, row.lastToken)
     this.#raisedFloor = Math.max(this.#raisedFloor, row.lastToken)
   }
@@ -243,11 +232,12 @@ export class RecordedSection implements Section {
   }
 
   bury(holder: HolderId): void {
-    this.#buried.add(holder)
+    if (!this.#buried.includes(holder)) this.#buried = [...this.#buried, holder]
   }
 
   bump(holder: HolderId): void {
-    if (isAlive(this.#holders.get(holder), this.now)) this.#bumped.add(holder)
+    if (!this.#bumped.includes(holder) && isAlive(this.holder(holder), this.now))
+      this.#bumped = [...this.#bumped, holder]
   }
 
   emit(
@@ -279,30 +269,32 @@ export class RecordedSection implements Section {
   changes(): Changes {
     const runs: RunChange[] = []
     const droppedRuns: RunChange[] = []
-    const alive = new Set<HolderId>()
-    for (const ofRepository of this.#runs.values())
-      for (const { row, before, changed, dropped } of ofRepository.values()) {
-        if (!changed) continue
-        if (dropped) {
-          if (before !== undefined) droppedRuns.push({ row, before })
-        } else {
-          runs.push({ row, before })
-          if (row.holder !== undefined && isAlive(this.#holders.get(row.holder), this.now))
-            alive.add(row.holder)
-        }
+    const alive: HolderId[] = []
+    for (const { row, before, changed, dropped } of this.#runs.all) {
+      if (!changed) continue
+      if (dropped) {
+        if (before !== undefined) droppedRuns.push({ row, before })
+        continue
       }
-    const repositories = [...this.#changedRepositories]
+      runs.push({ row, before })
+      const { holder } = row
+      if (holder !== undefined && !alive.includes(holder) && isAlive(this.holder(holder), this.now))
+        alive.push(holder)
+    }
     const events = this.#events
     return {
-      repositories,
-      droppedRepositories: this.#droppedRepositories.filter((key) => !this.#repositories.has(key)),
+      repositories: this.#changedRepositories,
+      droppedRepositories:
+        this.#droppedRepositories.length === 0
+          ? NONE
+          : this.#droppedRepositories.filter((key) => this.repository(key) === undefined),
       tokenFloor: this.#raisedFloor,
       runs,
       droppedRuns,
       guard: this.#guardChanged ? this.guard : undefined,
-      buried: [...this.#buried],
-      bumped: [...this.#bumped],
-      alive: [...alive],
+      buried: this.#buried,
+      bumped: this.#bumped,
+      alive,
       events,
       notify: mustNotify(this, events),
       empty: this.left === this.#budget,
@@ -313,24 +305,8 @@ export class RecordedSection implements Section {
     return this.#edge !== undefined && queueOrder(row, this.#edge) > 0
   }
 
-  #keep(row: RunRow, isNew = false): Kept {
-    let ofRepository = this.#runs.get(row.repository)
-    if (ofRepository === undefined) {
-      ofRepository = new Map()
-      this.#runs.set(row.repository, ofRepository)
-    }
-    let kept = ofRepository.get(row.run)
-    if (kept === undefined) {
-      const { phase, holder, dueAt, priority, sequence } = row
-      kept = {
-        row,
-        before: isNew ? undefined : { phase, holder, dueAt, priority, sequence },
-        changed: false,
-        dropped: false,
-      }
-      ofRepository.set(row.run, kept)
-    }
-    return kept
+  #keep(row: RunRow, isNew = false): KeptRun {
+    return this.#runs.keep(row, isNew)
   }
 
   /** Keeps the page of the queue in step with a changed row. */

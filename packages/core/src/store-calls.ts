@@ -1,22 +1,23 @@
 import { setMaxListeners } from 'node:events'
-import { type BatcherHost, backOffMs } from './batcher.ts'
+import { Batcher, type BatcherHost, backOffMs, type Entry } from './batcher.ts'
+import { CallLimits } from './call-limits.ts'
+import { CallList } from './call-list.ts'
 import { type CallOptions, checkCallOptions, pause, within } from './call-options.ts'
 import type { Clock } from './clock.ts'
 import type { Command } from './commands.ts'
 import { createDecide } from './decide/decide.ts'
 import { DirectCalls } from './direct-calls.ts'
 import type { DomainBatch, Driver } from './driver.ts'
-import { CallTimeoutError, isSlotkeeperError, ManagerClosedError } from './errors.ts'
+import { CallTimeoutError, isSlotkeeperError, ManagerClosedError, type SlotkeeperError } from './errors.ts'
 import type { HolderKeeper } from './holder-keeper.ts'
 import { checkKey, type HolderId, type RepositoryKey, type RunKey } from './keys.ts'
-import { LaterCalls } from './later-calls.ts'
 import { type Logger, silentLogger } from './logger.ts'
 import { type ManagerOptions, type ResolvedOptions, resolveOptions } from './manager-options.ts'
 import { type MetricLabels, type Metrics, silentMetrics } from './metrics.ts'
-import type { OutcomeOf } from './outcome-of.ts'
 import { randomId } from './random-id.ts'
 import type { RunRow } from './rows.ts'
 import type { Decide } from './section.ts'
+import { type CallHost, type OutcomeOf, StoreCall } from './store-call.ts'
 import { ticketSource } from './ticket.ts'
 
 /** Commands by which slots end: they are let through while a Manager closes. */
@@ -26,7 +27,7 @@ const ENDINGS: ReadonlySet<Command['kind']> = new Set(['release', 'requeue', 'wi
 const OPEN_MS = 10_000
 
 /** The way of a command to the store and back, and of a question: opened once, limited in time, asked again after failures that pass. */
-export abstract class StoreCalls implements BatcherHost {
+export abstract class StoreCalls implements BatcherHost, CallHost {
   readonly options: ResolvedOptions
   readonly driver: Driver
   readonly clock: Clock
@@ -42,12 +43,13 @@ export abstract class StoreCalls implements BatcherHost {
   readonly tells: boolean
   /** On every measurement. */
   readonly labels: MetricLabels
-  /** The way of commands to a driver that takes its time. */
-  readonly later: LaterCalls
+  /** Calls whose answers are awaited. */
+  readonly asking: CallLimits
   abstract readonly keeper: HolderKeeper
   /** Set once the Manager closes: new calls are refused. */
   protected refusing = false
   protected readonly ending = new AbortController()
+  readonly #batcher: Batcher
   readonly #direct: DirectCalls
   readonly #background = new Set<Promise<void>>()
   #opened = false
@@ -67,10 +69,11 @@ export abstract class StoreCalls implements BatcherHost {
     this.synchronous = driver.manifest.synchronous
     this.decide = createDecide({ recordTtlMs })
     this.ticket = ticketSource(randomId(random))
+    this.#batcher = new Batcher(this)
     this.#direct = new DirectCalls(this)
     // Every call under way listens to it.
     setMaxListeners(0, this.ending.signal)
-    this.later = new LaterCalls(this)
+    this.asking = new CallLimits(this.clock, this.ending.signal)
   }
 
   abstract committed(batch: DomainBatch): void
@@ -127,7 +130,7 @@ export abstract class StoreCalls implements BatcherHost {
       checkCallOptions(options)
       options.signal?.throwIfAborted()
     }
-    return this.synchronous ? this.performNow(command) : this.later.perform(command, options)
+    return this.synchronous ? this.performNow(command) : this.performLater(command, options)
   }
 
   /**
@@ -141,12 +144,31 @@ export abstract class StoreCalls implements BatcherHost {
     this.checkOpen()
     checkCallOptions(options)
     options?.signal?.throwIfAborted()
-    if (!this.synchronous) return this.later.performAll(commands, options)
+    if (!this.synchronous) return this.#performList(commands, options)
     void this.open()
     const holder = this.keeper.ensure() as HolderId
     for (const command of commands) if ('holder' in command) command.holder = holder
     if (commands[0] !== undefined) this.#direct.decideAll(commands[0].repository, commands)
     return commands.map(({ outcome }) => ({ status: 'fulfilled', value: outcome as OutcomeOf<C> }))
+  }
+
+  /** Piece by piece, each as much as one commit may take. */
+  async #performList<C extends Command>(
+    commands: readonly C[],
+    options: CallOptions | undefined,
+  ): Promise<readonly PromiseSettledResult<OutcomeOf<C>>[]> {
+    const { budget } = this.driver.manifest
+    const results: PromiseSettledResult<OutcomeOf<C>>[] = []
+    let failure: PromiseRejectedResult | undefined
+    for (let at = 0; at < commands.length && failure === undefined; at += budget) {
+      const piece = commands.slice(at, at + budget)
+      const list = new CallList(piece.length)
+      const calls = piece.map((command) => new StoreCall(this, command, options, list).promise)
+      results.push(...(await Promise.allSettled(calls)))
+      failure = results.find((result) => result.status === 'rejected')
+    }
+    while (failure !== undefined && results.length < commands.length) results.push(failure)
+    return results
   }
 
   /** @throws ManagerClosedError once the Manager closes; `ending`: what ends a slot may go on until the connections end */
@@ -166,6 +188,41 @@ export abstract class StoreCalls implements BatcherHost {
       if (outcome.kind !== 'holder-dead' || attempt > 0) return outcome
       this.keeper.giveUp('holder-lost')
     }
+  }
+
+  /** The same for drivers that take their time; also goes on while the Manager closes, for what must be tidied up. */
+  performLater<C extends Command>(asked: C, options?: CallOptions): Promise<OutcomeOf<C>> {
+    return new StoreCall(this, asked, options).promise
+  }
+
+  ready(needsHolder: boolean, now: number): HolderId | undefined | Promise<HolderId | undefined> {
+    const opened = this.open()
+    if (opened instanceof Promise) return opened.then(() => this.ready(needsHolder, this.clock.monotonic()))
+    return needsHolder ? this.keeper.ensure(now) : undefined
+  }
+
+  validUntil(timeoutMs: number, now: number): number {
+    // Slack, because store time may be told a heartbeat late.
+    return (
+      this.keeper.storeNow(now) + timeoutMs + this.options.holderTtlMs / 3 + this.driver.manifest.clockLagMs
+    )
+  }
+
+  send(entry: Entry): void {
+    this.#batcher.add(entry.command.repository, entry)
+  }
+
+  holderDead(holder: HolderId | undefined): void {
+    this.keeper.giveUp('holder-lost', holder)
+  }
+
+  failed({ kind, repository }: Command, attempt: number, error: SlotkeeperError): void {
+    const { code } = error
+    this.metrics.count('slotkeeper_store_errors_total', { ...this.labels, code })
+    this.logger.warn(
+      { event: 'store-error', command: kind, repository, attempt, code, error },
+      'the store failed; asking again',
+    )
   }
 
   /** Reads, or fails within the call's time. */
@@ -208,7 +265,7 @@ export abstract class StoreCalls implements BatcherHost {
   /** Decides for a domain without commands. */
   nudge(domain: string): void {
     if (this.closing.aborted) return
-    if (!this.synchronous) this.later.nudge(domain)
+    if (!this.synchronous) this.#batcher.nudge(domain)
     else this.#direct.decideAll(domain, [])
   }
 

@@ -18,6 +18,7 @@ import type { HolderId, RepositoryKey, RunKey } from './keys.ts'
 import type { LocalSlot } from './local-slot.ts'
 import type { RunRow } from './rows.ts'
 import { RunIndex } from './run-index.ts'
+import { StoreCall } from './store-call.ts'
 import { Waiter } from './waiter.ts'
 
 /** Those who wait for slots, and what wakes them: a commit of this Manager, a hint of the store, or a look of their own now and then. */
@@ -170,7 +171,10 @@ export class WaitRoom {
     waiter.asking = true
     for (let attempt = 0; !waiter.isSettled; attempt++) {
       try {
-        const result = await engine.later.perform<AcquireCommand>(waiter.command, { signal: waiter.gone })
+        const call = new StoreCall(engine, waiter.command, undefined)
+        // Once it is settled, what it asks is not wanted any more.
+        waiter.also(() => call.abort(undefined))
+        const result = await call.promise
         waiter.asking = false
         this.#answered(waiter, result)
         return

@@ -23,7 +23,6 @@ export class Waiter implements Indexed {
   #resolve: ((slot: LocalSlot) => void) | undefined
   #reject: ((error: unknown) => void) | undefined
   #undo: Cancel[] | undefined
-  #gone: AbortController | undefined
 
   /** @param left called once, when it is settled */
   constructor(command: AcquireCommand, since: number, left: (waiter: Waiter) => void) {
@@ -50,15 +49,6 @@ export class Waiter implements Indexed {
 
   get isSettled(): boolean {
     return this.#resolve === undefined
-  }
-
-  /** Aborts when it is settled: what it asks is not wanted any more. */
-  get gone(): AbortSignal {
-    if (this.#gone === undefined) {
-      this.#gone = new AbortController()
-      if (this.isSettled) this.#gone.abort()
-    }
-    return this.#gone.signal
   }
 
   /** To be undone when it is settled. */
@@ -94,6 +84,5 @@ export class Waiter implements Indexed {
     this.#left(this)
     if (this.#undo !== undefined) for (const undo of this.#undo) undo()
     this.#undo = undefined
-    this.#gone?.abort()
   }
 }

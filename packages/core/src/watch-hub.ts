@@ -122,6 +122,7 @@ export class WatchHub {
 
   /** Tells those who listen here. */
   tell(event: StoreEvent): void {
+    if (this.#listeners.size === 0) return
     const listeners = this.#listeners.get(event.repository)
     if (listeners === undefined) return
     const { kind, repository, run, holder, token, number, at, detail } = event
@@ -256,14 +257,14 @@ export class WatchHub {
   }
 
   #isKnown(row: RunRow): boolean {
-    const { slots, waitRoom, later } = this.#engine
+    const { slots, waitRoom, asking } = this.#engine
     const { repository, run, ticket, grantedTo } = row
     const tickets = grantedTo === undefined ? [ticket] : [ticket, grantedTo]
     return tickets.some(
       (of) =>
         slots.ofTicket(repository, run, of) !== undefined ||
         waitRoom.has(repository, run, of) ||
-        later.asking.has(of),
+        asking.has(of),
     )
   }
 

@@ -1,6 +1,7 @@
 import type { Command } from '../../../src/commands.ts'
+import type { Filed } from '../../../src/kept-runs.ts'
 import type { HolderId, RepositoryKey, RunKey } from '../../../src/keys.ts'
-import type { Changes, Facts, Filed } from '../../../src/recorded-section.ts'
+import type { Changes, Facts } from '../../../src/recorded-section.ts'
 import type { HolderRow, RepositoryRow, RunRow } from '../../../src/rows.ts'
 import type { Guard } from '../../../src/section.ts'
 import { sectionRequest } from '../../../src/section-request.ts'
