@@ -17,6 +17,25 @@ export const MAX_KEY_BYTES = 512
 
 const encoder = new TextEncoder()
 
+/** Longer ones may have too many bytes. */
+const SURELY_SHORT = Math.floor(MAX_KEY_BYTES / 3)
+const SLASH = 0x2f
+const FIRST_SURROGATE = 0xd800
+
+/** Whether `value` is a key at first sight, as nearly all are: one pass over it, where every call looks at one. */
+function isPlainKey(value: unknown): boolean {
+  if (typeof value !== 'string' || value.length > SURELY_SHORT) return false
+  const last = value.length - 1
+  let slashes = 0
+  for (let at = 0; at <= last; at++) {
+    const unit = value.charCodeAt(at)
+    if (unit === SLASH) {
+      if (at === 0 || at === last || ++slashes > 1) return false
+    } else if (unit === 0 || unit >= FIRST_SURROGATE) return false
+  }
+  return slashes === 1
+}
+
 /** Says why `value` cannot be a key, or `undefined` when it can. */
 export function keyProblem(value: unknown): string | undefined {
   if (typeof value !== 'string') return `it is ${value === null ? 'null' : typeof value}, not a string`
@@ -43,6 +62,7 @@ export function textProblem(value: string): string | undefined {
  * @throws InvalidArgumentError when `value` is not `namespace/name` with one slash, both parts present, well-formed and within 512 bytes
  */
 export function checkKey(value: unknown, what: string): asserts value is RepositoryKey & RunKey {
+  if (isPlainKey(value)) return
   const problem = keyProblem(value)
   if (problem !== undefined) throw badKey(value, what, problem)
 }

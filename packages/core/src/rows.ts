@@ -173,7 +173,11 @@ export function isSlot(phase: Phase): boolean {
 
 /** Whether a state is the end of an attempt. */
 export function isFinal(state: RunState | undefined): state is FinalState {
-  return state === 'completed' || state === 'failed' || state === 'cancelled' || state === 'expired'
+  // The first look spares the engine four comparisons of text with what is none.
+  return (
+    state !== undefined &&
+    (state === 'completed' || state === 'failed' || state === 'cancelled' || state === 'expired')
+  )
 }
 
 /** The total order of a queue: priority descending, sequence ascending. Negative when `a` goes first. */

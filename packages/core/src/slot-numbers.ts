@@ -1,4 +1,7 @@
-/** Slot numbers in use, as a bitmap of 32-bit words: bit `i` of word `w` is number `32 w + i + 1`. No trailing zero words. */
+/**
+ * Slot numbers in use, as a bitmap of 32-bit words: bit `i` of word `w` is number `32 w + i + 1`. There is a first word; others
+ * are there up to the last that is not zero.
+ */
 export type SlotNumbers = number[]
 
 /** Takes the lowest free number. */
@@ -17,12 +20,13 @@ export function giveNumber(numbers: SlotNumbers, number: number): void {
   const word = (number - 1) >>> 5
   if (word >= numbers.length) return
   numbers[word] = (numbers[word] as number) & ~(1 << ((number - 1) & 31))
-  while (numbers.length > 0 && numbers[numbers.length - 1] === 0) numbers.pop()
+  // The first word stays: making room for it again would cost more than all the rest of a grant.
+  while (numbers.length > 1 && numbers[numbers.length - 1] === 0) numbers.pop()
 }
 
 /** The bitmap of exactly these numbers, to audit one against the rows. */
 export function numbersOf(used: Iterable<number>): SlotNumbers {
-  const words: SlotNumbers = []
+  const words: SlotNumbers = [0]
   for (const number of used) {
     if (number === 0) continue
     const word = (number - 1) >>> 5

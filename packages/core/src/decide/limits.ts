@@ -88,7 +88,7 @@ export function newRepository(domain: string, repository: RepositoryKey): Reposi
     orphaned: 0,
     waiting: 0,
     parked: 0,
-    numbers: [],
+    numbers: [0],
     dueAt: undefined,
   }
 }
