@@ -2,7 +2,7 @@ import type { Command, Place } from './commands.ts'
 import type { SlotkeeperError } from './errors.ts'
 import type { HolderId, RepositoryKey, RunKey } from './keys.ts'
 import type { HolderRow, RepositoryRow, RunRow, StoreEvent } from './rows.ts'
-import type { Decide, Decision } from './section.ts'
+import type { Decide, Decision, Section } from './section.ts'
 
 /** Facts about a driver that steer the Manager and the conformance suite. */
 export interface Manifest {
@@ -111,6 +111,27 @@ export interface Health {
 }
 
 /**
+ * What stands for a domain in a store that is this process's own memory. It may be kept, and asked for again when `section` has nothing
+ * to give out for it.
+ */
+export type DomainInHand = object
+
+/**
+ * A store whose rows are this process's own: commands that need no decision are carried out on its sections at once, without a batch.
+ * Which commands these are, and what they do, core knows; `decide` stays the truth, and the model test compares the two.
+ */
+export interface StoreInHand {
+  /** What stands for the domain of this name; the same that `transact` works on. */
+  domain(name: string): DomainInHand
+  /**
+   * The section of a domain, at this moment, for one step of the holder `by`. What is saved in it is committed at once; it is given
+   * back by asking for the next one. `undefined` where a decision has more to do than a command says: rows are due or abandoned, a
+   * backlog is left, somebody watches. A row that was dropped is in phase `record` to those who still have it.
+   */
+  section(domain: DomainInHand, by: HolderId | undefined): Section | undefined
+}
+
+/**
  * What a store must be able to do. A driver makes decisions atomic and has no policy of its own. It returns outcomes and throws
  * failures as SlotkeeperErrors; a failure never becomes `false` or an empty answer. Every method gives up when its signal aborts.
  */
@@ -153,6 +174,9 @@ export interface Driver {
 
   /** Hints, from the moment that the first `next()` settles on (it gives a `resync`). Ends when the signal aborts. */
   watch(options: WatchOptions): AsyncIterable<WatchEvent>
+
+  /** Only of a synchronous driver that keeps its rows in this process: see `StoreInHand`. Without it everything goes through `transact`. */
+  readonly inHand?: StoreInHand | undefined
 
   /** How the store is. A failure is thrown, or told with `ok: false`. */
   health(signal?: AbortSignal): Health | Promise<Health>

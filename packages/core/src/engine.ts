@@ -1,20 +1,27 @@
 import type { CallOptions } from './call-options.ts'
 import { within } from './call-options.ts'
 import type { ClaimResult, ReleaseResult, RequeueResult, WithdrawCommand } from './commands.ts'
-import type { DomainBatch, Driver } from './driver.ts'
+import type { DomainBatch, DomainInHand, Driver } from './driver.ts'
 import { CallTimeoutError, type LossReason, type RefusalReason, SlotkeeperError } from './errors.ts'
 import { HolderKeeper, type KeeperHost } from './holder-keeper.ts'
+import { InHandCalls } from './in-hand-calls.ts'
 import type { HolderId, RepositoryKey, RunKey } from './keys.ts'
 import { LocalSlot } from './local-slot.ts'
 import type { ManagerOptions } from './manager-options.ts'
 import type { ClaimOutcome, ReleaseOutcome, RequeueOutcome } from './outcomes.ts'
+import type { DescribedRepository } from './repository.ts'
 import type { FinalState, RunRow } from './rows.ts'
 import { RunIndex } from './run-index.ts'
+import type { SlotRequest } from './slot-request.ts'
 import { StoreCalls } from './store-calls.ts'
 import { WaitRoom } from './wait-room.ts'
 import { WatchHub } from './watch-hub.ts'
 
 const taken = new WeakSet<Driver>()
+
+/** The commonest outcome of a release, and the promise of it: both the same for everybody. */
+const PASSED_TO_NOBODY: ReleaseOutcome = Object.freeze({ kind: 'released', promoted: Object.freeze([]) })
+const RELEASED = Promise.resolve(PASSED_TO_NOBODY)
 
 /** How many domains one round of sweeping claims. */
 const SWEEP_BUDGET = 64
@@ -28,6 +35,8 @@ export class Engine extends StoreCalls implements KeeperHost {
   readonly hub: WatchHub
   /** Slots in hand. */
   readonly slots = new RunIndex<LocalSlot>()
+  /** Where the store is this process's own memory. */
+  readonly #atOnce: InHandCalls | undefined
   #sweeping = false
   #onEmpty: (() => void) | undefined
 
@@ -45,6 +54,7 @@ export class Engine extends StoreCalls implements KeeperHost {
     this.keeper = new HolderKeeper(this)
     this.hub = new WatchHub(this)
     this.waitRoom = new WaitRoom(this)
+    this.#atOnce = driver.inHand && new InHandCalls(this, driver.inHand)
   }
 
   /** Told of every commit of this Manager: its promotions resolve waiters here without asking the store. */
@@ -55,6 +65,16 @@ export class Engine extends StoreCalls implements KeeperHost {
     if (decision.granted.length > 0) for (const row of decision.granted) this.waitRoom.granted(row)
     if (events.length > 0) for (const event of events) this.hub.tell(event)
     if (this.synchronous && decision.more) setImmediate(() => this.nudge(domain))
+  }
+
+  /**
+   * Acquires where nothing has to be decided: gives the row, `running` or `waiting`. `undefined` = it is a command for `perform`, and
+   * nothing was changed.
+   * @throws what `perform` throws before it asks the store
+   */
+  acquireAtOnce(request: SlotRequest, from: DescribedRepository, mode: 'try' | 'wait'): RunRow | undefined {
+    if (this.#atOnce === undefined || !this.isOpen) return undefined
+    return this.#atOnce.acquire(request, from, mode)
   }
 
   /** The slot of a granted row: the one in hand, or a new one. */
@@ -69,8 +89,8 @@ export class Engine extends StoreCalls implements KeeperHost {
     return known?.token === row.token ? known : undefined
   }
 
-  #newSlot(row: RunRow): LocalSlot {
-    const slot = new LocalSlot(this, row)
+  #newSlot(row: RunRow, inHand?: DomainInHand): LocalSlot {
+    const slot = new LocalSlot(this, row, inHand)
     if (slot.phase === 'running') this.keep(slot)
     return slot
   }
@@ -88,7 +108,7 @@ export class Engine extends StoreCalls implements KeeperHost {
   }
 
   /** The slot of a row that was just granted to a caller, with the news of it. `waitedMs`: how long the caller waited. */
-  acquired(row: RunRow, again: boolean, waitedMs: number): LocalSlot {
+  acquired(row: RunRow, again: boolean, waitedMs: number, inHand?: DomainInHand): LocalSlot {
     if (this.tells) {
       const { repository, run, holder } = row
       this.metrics.count('slotkeeper_acquired_total', this.labels)
@@ -96,7 +116,7 @@ export class Engine extends StoreCalls implements KeeperHost {
       this.logger.info({ event: 'acquired', repository, run, holder, again, waitedMs }, 'acquired a slot')
     }
     // In one process nobody else can have been told of a new grant.
-    return this.synchronous && !again ? this.#newSlot(row) : this.slotOf(row)
+    return this.synchronous && !again ? this.#newSlot(row, inHand) : this.slotOf(row)
   }
 
   /** Loses every slot of the holder when its deadline has passed. */
@@ -170,11 +190,16 @@ export class Engine extends StoreCalls implements KeeperHost {
   }
 
   /** Ends a slot in hand. When the store cannot be told, the slot stays in hand, and may be released again. */
-  async releaseSlot(
+  releaseSlot(
     slot: LocalSlot,
     options?: CallOptions & { readonly state?: FinalState },
   ): Promise<ReleaseOutcome> {
-    return this.#endSlot(slot, options)
+    try {
+      const outcome = this.#endSlot(slot, options)
+      return outcome === PASSED_TO_NOBODY ? RELEASED : Promise.resolve(outcome)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   #endSlot(
@@ -182,6 +207,14 @@ export class Engine extends StoreCalls implements KeeperHost {
     options: (CallOptions & { readonly state?: FinalState }) | undefined,
   ): ReleaseOutcome | Promise<ReleaseOutcome> {
     slot.end('released')
+    const next = this.#releaseAtOnce(slot, options)
+    if (next !== undefined) {
+      this.#ended(slot)
+      if (this.tells) this.#tellReleased(slot.repository, slot.run, 'released')
+      if (next === slot.row) return PASSED_TO_NOBODY
+      this.waitRoom.granted(next)
+      return { kind: 'released', promoted: [next.run] }
+    }
     // It stays in hand until the store has heard, so that it may be released again, and closing waits for it.
     const answer = this.release(slot.repository, slot, options)
     if (!(answer instanceof Promise)) {
@@ -192,6 +225,17 @@ export class Engine extends StoreCalls implements KeeperHost {
       this.#ended(slot)
       return outcome
     })
+  }
+
+  /** The row that got its place, its own where nobody did; `undefined` = it is a command for `perform`, and nothing was changed. */
+  #releaseAtOnce(
+    slot: LocalSlot,
+    options: (CallOptions & { readonly state?: FinalState }) | undefined,
+  ): RunRow | undefined {
+    if (this.#atOnce === undefined || this.refusing) return undefined
+    if (options !== undefined) this.checkCall(true, options)
+    const state = options?.state ?? 'completed'
+    return this.#atOnce.release(slot, { token: slot.token, ticket: this.ticket(), state })
   }
 
   #ended(slot: LocalSlot): void {
@@ -226,11 +270,13 @@ export class Engine extends StoreCalls implements KeeperHost {
   }
 
   #released(repository: RepositoryKey, run: RunKey, outcome: ReleaseResult): ReleaseOutcome {
-    if (this.tells) {
-      this.metrics.count('slotkeeper_released_total', this.labels)
-      this.logger.info({ event: 'released', repository, run, outcome: outcome.kind }, 'released a slot')
-    }
+    if (this.tells) this.#tellReleased(repository, run, outcome.kind)
     return outcome.kind === 'released' ? { kind: 'released', promoted: outcome.promoted } : outcome
+  }
+
+  #tellReleased(repository: RepositoryKey, run: RunKey, outcome: ReleaseOutcome['kind']): void {
+    this.metrics.count('slotkeeper_released_total', this.labels)
+    this.logger.info({ event: 'released', repository, run, outcome }, 'released a slot')
   }
 
   /**

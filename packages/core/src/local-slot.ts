@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import type { CallOptions } from './call-options.ts'
 import type { Cancel } from './clock.ts'
+import type { DomainInHand } from './driver.ts'
 import type { Engine } from './engine.ts'
 import { type LossReason, SlotkeeperError, SlotLostError } from './errors.ts'
 import { type HolderId, type LeaseId, leaseOf, type RepositoryKey, type RunKey } from './keys.ts'
@@ -25,45 +26,66 @@ const LOSSES: Record<LossReason, string> = {
 /** The longest margin by which maxHoldMs ends earlier here than in the store. */
 const HOLD_MARGIN_MS = 1000
 
+/** What must happen to a slot at a store time: the end of its longest hold, of its time to be claimed, or of an orphan's lease. */
+interface Due {
+  readonly at: number
+  /** By how much it happens earlier here than in the store. */
+  readonly marginMs: number
+  cancel: Cancel | undefined
+}
+
+/** Where a release is: under way, or heard by the store. */
+type Ending = 'ending' | 'ended'
+
 /** What a granted row is to the caller. */
 export class LocalSlot implements Slot, Indexed {
-  readonly repository: RepositoryKey
-  readonly run: RunKey
-  readonly runUid: string | undefined
-  readonly durable: boolean
-  readonly meta: Readonly<Record<string, string>> | undefined
+  /**
+   * The row that it was granted as. Of a store in this process it is the row itself, which may have moved on to the run's next attempt
+   * since: only what never changes is read from it later.
+   */
+  readonly row: RunRow
+  /** What stands for the row's domain in a store of this process. */
+  readonly inHand: DomainInHand | undefined
   readonly token: number
   ticket: string
   indexedAt = -1
   phase: 'reserved' | 'running' | 'orphaned'
   holder: HolderId | undefined
+  readonly runUid: string | undefined
+  readonly durable: boolean
+  readonly meta: Readonly<Record<string, string>> | undefined
   readonly #engine: Engine
   readonly #number: number
-  readonly #acquiredAt: number
-  /** Store time of the next thing that must happen to the row. */
-  #dueAt: number | undefined
-  #lost: SlotLostError | undefined
-  #ended = false
-  #settled = false
+  readonly #acquiredAt: number | undefined
+  #due: Due | undefined
+  #over: SlotLostError | Ending | undefined
   #controller: AbortController | undefined
-  #cancelHold: Cancel | undefined
-  #holdMarginMs = 0
 
-  constructor(engine: Engine, row: RunRow) {
-    this.#engine = engine
-    this.repository = row.repository
-    this.run = row.run
-    this.runUid = row.runUid
-    this.durable = row.durable
-    this.meta = row.meta
+  constructor(engine: Engine, row: RunRow, inHand: DomainInHand | undefined) {
+    this.row = row
+    this.inHand = inHand
     this.token = row.token
     this.ticket = row.grantedTo ?? row.ticket
     this.phase = row.phase as LocalSlot['phase']
     this.holder = row.holder
+    this.runUid = row.runUid
+    this.durable = row.durable
+    this.meta = row.meta
+    this.#engine = engine
     this.#number = row.number
-    this.#acquiredAt = row.acquiredAt ?? 0
-    this.#dueAt = row.dueAt
-    if (this.phase === 'running') this.#beginHold(row)
+    this.#acquiredAt = row.acquiredAt
+    this.#due = undefined
+    this.#over = undefined
+    this.#controller = undefined
+    if (row.dueAt !== undefined) this.#becomesDue(row)
+  }
+
+  get repository(): RepositoryKey {
+    return this.row.repository
+  }
+
+  get run(): RunKey {
+    return this.row.run
   }
 
   get leaseId(): LeaseId {
@@ -79,13 +101,13 @@ export class LocalSlot implements Slot, Indexed {
   }
 
   get acquiredAt(): Date {
-    return new Date(this.#acquiredAt)
+    return new Date(this.#acquiredAt ?? 0)
   }
 
   get expiresAt(): Date {
     const { clock, keeper } = this.#engine
     const times = { now: keeper.storeNow(), wall: clock.wall() }
-    const due = this.#dueAt === undefined ? undefined : toDate(this.#dueAt, times)
+    const due = this.#due === undefined ? undefined : toDate(this.#due.at, times)
     if (this.phase !== 'running') return due ?? new Date(times.wall)
     const deadline = new Date(times.wall + (keeper.holder === this.holder ? keeper.remainingMs() : 0))
     return due !== undefined && due < deadline ? due : deadline
@@ -101,10 +123,10 @@ export class LocalSlot implements Slot, Indexed {
   }
 
   get isHeld(): boolean {
-    if (this.phase !== 'running' || this.#ended || this.#lost !== undefined) return false
-    if (this.#dueAt !== undefined && this.#holdLeftMs() <= 0) this.lose('max-hold')
+    if (this.phase !== 'running' || this.#over !== undefined) return false
+    if (this.#due !== undefined && this.#holdLeftMs() <= 0) this.lose('max-hold')
     else this.#engine.checkDeadline(this)
-    return this.#lost === undefined
+    return this.#over === undefined
   }
 
   get remainingMs(): number {
@@ -138,7 +160,7 @@ export class LocalSlot implements Slot, Indexed {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#settled && this.#lost === undefined) await this.#engine.giveUpSlot(this, 'completed')
+    if (this.#over === undefined || this.#over === 'ending') await this.#engine.giveUpSlot(this, 'completed')
   }
 
   /** The reservation became this Manager's running slot. */
@@ -146,36 +168,37 @@ export class LocalSlot implements Slot, Indexed {
     this.phase = 'running'
     this.holder = row.holder
     this.ticket = row.grantedTo ?? row.ticket
-    this.#dueAt = row.dueAt
-    this.#beginHold(row)
+    this.#due = undefined
+    if (row.dueAt !== undefined) this.#becomesDue(row)
   }
 
   /** From now on it is not held; whoever works under its signal stops. */
   end(reason: 'released' | 'requeued'): void {
-    if (this.#ended) return
-    this.#ended = true
-    this.#cancelHold?.()
+    if (this.#over !== undefined) return
+    this.#over = 'ending'
+    this.#due?.cancel?.()
     if (this.#controller !== undefined && !this.#controller.signal.aborted)
       this.#controller.abort(this.#loss(reason))
   }
 
   /** The store has heard that it is released. */
   settled(): void {
-    this.#settled = true
+    if (this.#over === 'ending') this.#over = 'ended'
   }
 
   /** How long it was held, by the wall clock. */
   get heldMs(): number {
-    return Math.max(0, this.#engine.clock.wall() - this.#acquiredAt)
+    return Math.max(0, this.#engine.clock.wall() - (this.#acquiredAt ?? 0))
   }
 
   /** The slot cannot be proved to be held any more. */
   lose(reason: LossReason): void {
-    if (this.#lost !== undefined || this.#ended) return
-    this.#lost = this.#loss(reason)
-    this.#cancelHold?.()
+    if (this.#over !== undefined) return
+    const lost = this.#loss(reason)
+    this.#over = lost
+    this.#due?.cancel?.()
     this.#engine.slotLost(this, reason)
-    this.#controller?.abort(this.#lost)
+    this.#controller?.abort(lost)
   }
 
   /** What people see; never the machinery behind it. */
@@ -203,25 +226,33 @@ export class LocalSlot implements Slot, Indexed {
     return new SlotLostError(`${this.repository} ${this.run}`, reason, LOSSES[reason])
   }
 
-  #beginHold(row: RunRow): void {
-    if (row.dueAt === undefined) return
-    this.#holdMarginMs = Math.min(HOLD_MARGIN_MS, row.maxHoldMs / 10)
-    this.#limitHold()
+  get #lost(): SlotLostError | undefined {
+    return typeof this.#over === 'object' ? this.#over : undefined
   }
 
-  #limitHold(): void {
-    this.#cancelHold = this.#engine.clock.schedule(
+  get #isEnding(): boolean {
+    return this.#over === 'ending' || this.#over === 'ended'
+  }
+
+  #becomesDue({ dueAt: at = 0, maxHoldMs }: RunRow): void {
+    const running = this.phase === 'running'
+    this.#due = { at, marginMs: running ? Math.min(HOLD_MARGIN_MS, maxHoldMs / 10) : 0, cancel: undefined }
+    if (running) this.#limitHold(this.#due)
+  }
+
+  #limitHold(due: Due): void {
+    due.cancel = this.#engine.clock.schedule(
       () => {
         if (this.#holdLeftMs() <= 0) this.lose('max-hold')
-        else if (!this.#ended) this.#limitHold()
+        else if (!this.#isEnding) this.#limitHold(due)
       },
       Math.max(this.#holdLeftMs(), 1),
     )
   }
 
   #holdLeftMs(): number {
-    if (this.#dueAt === undefined) return Number.POSITIVE_INFINITY
+    if (this.#due === undefined) return Number.POSITIVE_INFINITY
     const { keeper, driver } = this.#engine
-    return keeper.untilMs(this.#dueAt) - driver.manifest.clockLagMs - this.#holdMarginMs
+    return keeper.untilMs(this.#due.at) - driver.manifest.clockLagMs - this.#due.marginMs
   }
 }

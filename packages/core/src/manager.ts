@@ -93,7 +93,23 @@ export class Manager implements AsyncDisposable {
    * Asks once: never waits, never enqueues, never passes the queue. The same run asked again by this Manager gets the same lease.
    * @throws InvalidArgumentError; ManagerClosedError; a retryable SlotkeeperError when the store does not answer in time
    */
-  async acquireSlot(request: SlotRequest): Promise<AcquireOutcome> {
+  acquireSlot(request: SlotRequest): Promise<AcquireOutcome> {
+    const engine = this.#engine
+    try {
+      const from = describeRepository(request?.repository)
+      const row = engine.acquireAtOnce(request, from, 'try')
+      if (row === undefined) return this.#acquire(request)
+      return Promise.resolve({
+        kind: 'granted',
+        slot: engine.acquired(row, false, 0, from.inHand),
+        again: false,
+      })
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async #acquire(request: SlotRequest): Promise<AcquireOutcome> {
     const engine = this.#engine
     const command = acquireCommand(engine, request, 'try')
     try {
@@ -140,7 +156,7 @@ export class Manager implements AsyncDisposable {
   }
 
   #wait(request: SlotRequest): LocalSlot | Promise<LocalSlot> {
-    return this.#engine.waitRoom.wait(acquireCommand(this.#engine, request, 'wait'), request)
+    return this.#engine.waitRoom.wait(request)
   }
 
   /** Ends the slot that the lease names. A second time, a wrong or an old lease frees nothing and says so. Default state: `completed`. */

@@ -1,3 +1,4 @@
+import type { DomainInHand, StoreInHand } from './driver.ts'
 import { InvalidArgumentError } from './errors.ts'
 import { checkKey, type RepositoryKey, textProblem } from './keys.ts'
 import type { LimitProposal } from './rows.ts'
@@ -33,15 +34,16 @@ export function repository(key: RepositoryKey, spec: Repository['spec'] = {}): R
   checkKey(key, 'repository')
   const slash = key.indexOf('/')
   const metadata = Object.freeze({ namespace: key.slice(0, slash), name: key.slice(slash + 1) })
-  const made = Object.freeze({ metadata, spec: Object.freeze({ ...spec }) })
-  describeRepository(made)
-  return made
+  return new MadeRepository(metadata, Object.freeze({ ...spec }))
 }
 
 /** A Repository as the decision needs it: checked, its key joined, its opinion about the limit taken out. */
 export interface DescribedRepository {
   readonly key: RepositoryKey
   readonly proposal: LimitProposal
+  /** What stands for it in a store of this process, and which store that is: kept by whoever asks that store. */
+  inHand: DomainInHand | undefined
+  inHandOf: StoreInHand | undefined
 }
 
 interface Remembered extends DescribedRepository {
@@ -53,13 +55,39 @@ interface Remembered extends DescribedRepository {
 
 const described = new WeakMap<Repository, Remembered>()
 
+/** A Repository that cannot change: it carries its own description, for a slot that is free takes less time than to look it up. */
+class MadeRepository implements Repository {
+  readonly metadata: Repository['metadata']
+  readonly spec: Repository['spec']
+  readonly #described: DescribedRepository
+
+  constructor(metadata: Repository['metadata'], spec: Repository['spec']) {
+    this.metadata = metadata
+    this.spec = spec
+    Object.freeze(this)
+    this.#described = describe(this)
+  }
+
+  static descriptionOf(from: unknown): DescribedRepository | undefined {
+    return typeof from === 'object' && from !== null && #described in from ? from.#described : undefined
+  }
+}
+
 /**
  * Checks a Repository once and remembers the answer as long as its fields stay what they were.
  * @throws InvalidArgumentError naming the field that is wrong
  */
 export function describeRepository(from: Repository): DescribedRepository {
+  const own = MadeRepository.descriptionOf(from)
+  if (own !== undefined) return own
   const known = typeof from === 'object' && from !== null ? described.get(from) : undefined
   if (known !== undefined && (known.frozen || unchanged(known, from))) return known
+  const made = describe(from)
+  described.set(from, made)
+  return made
+}
+
+function describe(from: Repository): Remembered {
   const metadata = from?.metadata
   const spec = from?.spec
   if (typeof metadata !== 'object' || metadata === null || typeof spec !== 'object' || spec === null)
@@ -84,9 +112,7 @@ export function describeRepository(from: Repository): DescribedRepository {
     )
   const proposal: LimitProposal = { limit: checkLimit(spec.concurrencyLimit), uid, generation }
   const frozen = Object.isFrozen(from) && Object.isFrozen(metadata) && Object.isFrozen(spec)
-  const made: Remembered = { key, proposal, namespace, name, frozen }
-  described.set(from, made)
-  return made
+  return { key, proposal, inHand: undefined, inHandOf: undefined, namespace, name, frozen }
 }
 
 function unchanged(known: Remembered, now: Repository): boolean {

@@ -3,8 +3,9 @@ import { MOST_MS } from './clock.ts'
 import type { AcquireCommand } from './commands.ts'
 import type { Engine } from './engine.ts'
 import { InvalidArgumentError } from './errors.ts'
-import { checkKey, type HolderId, type RunKey, textProblem } from './keys.ts'
+import { checkKey, type HolderId, type RepositoryKey, type RunKey, textProblem } from './keys.ts'
 import { checkUid, describeRepository, type Repository } from './repository.ts'
+import type { LimitProposal } from './rows.ts'
 
 /** What a caller asks for. */
 export interface SlotRequest extends CallOptions {
@@ -66,6 +67,45 @@ export function acquireCommand(
     outcome: undefined,
   }
 }
+
+/** Whether a request says no more than a run and how long to wait for it, as nearly all do. */
+export function isPlain(request: SlotRequest): boolean {
+  const { runUid, priority, meta, durable, maxHoldMs } = request
+  return (
+    runUid === undefined &&
+    priority === undefined &&
+    meta === undefined &&
+    durable === undefined &&
+    maxHoldMs === undefined
+  )
+}
+
+/** The command of a plain request. A store of this process is asked with the same one again and again. */
+export class PlainAcquire implements AcquireCommand {
+  readonly kind = 'acquire'
+  repository = '' as RepositoryKey
+  run = '' as RunKey
+  mode: AcquireCommand['mode'] = 'try'
+  ticket = ''
+  holder = '' as HolderId
+  readonly validUntil = 0
+  proposal: LimitProposal = NO_OPINION
+  readonly runUid = undefined
+  readonly durable = false
+  readonly priority = 0
+  readonly maxHoldMs = 0
+  readonly claimTimeoutMs: number
+  readonly leaseTtlMs: number
+  readonly meta = undefined
+  readonly outcome = undefined
+
+  constructor({ claimTimeoutMs, leaseTtlMs }: Pick<AcquireCommand, 'claimTimeoutMs' | 'leaseTtlMs'>) {
+    this.claimTimeoutMs = claimTimeoutMs
+    this.leaseTtlMs = leaseTtlMs
+  }
+}
+
+const NO_OPINION: LimitProposal = Object.freeze({ limit: null })
 
 /** @throws InvalidArgumentError unless it is a whole number of 32 bits */
 export function checkPriority(priority: unknown): number {

@@ -89,6 +89,11 @@ export abstract class StoreCalls implements BatcherHost, CallHost {
     return this.refusing
   }
 
+  /** The store was opened, and new calls are not refused. */
+  protected get isOpen(): boolean {
+    return this.#opened && !this.refusing
+  }
+
   holder(): HolderId | undefined {
     return this.keeper.holder
   }
@@ -125,12 +130,16 @@ export abstract class StoreCalls implements BatcherHost, CallHost {
    * that may pass, until the time is over: a commit of unknown outcome is found out that way.
    */
   perform<C extends Command>(command: C, options?: CallOptions): OutcomeOf<C> | Promise<OutcomeOf<C>> {
-    if (this.refusing) this.checkOpen(ENDINGS.has(command.kind))
-    if (options !== undefined) {
-      checkCallOptions(options)
-      options.signal?.throwIfAborted()
-    }
+    this.checkCall(ENDINGS.has(command.kind), options)
     return this.synchronous ? this.performNow(command) : this.performLater(command, options)
+  }
+
+  /** @throws ManagerClosedError, InvalidArgumentError, or the reason of a signal that aborted before anything was asked */
+  protected checkCall(ending: boolean, options: CallOptions | undefined): void {
+    if (this.refusing) this.checkOpen(ending)
+    if (options === undefined) return
+    checkCallOptions(options)
+    options.signal?.throwIfAborted()
   }
 
   /**

@@ -2,6 +2,7 @@ import { backOffMs } from './batcher.ts'
 import { pause } from './call-options.ts'
 import type { Cancel } from './clock.ts'
 import type { AcquireCommand, AcquireResult } from './commands.ts'
+import type { AwaitedRow } from './decide/transitions.ts'
 import type { RunRef } from './driver.ts'
 import type { Engine } from './engine.ts'
 import {
@@ -16,10 +17,12 @@ import {
 } from './errors.ts'
 import type { HolderId, RepositoryKey, RunKey } from './keys.ts'
 import type { LocalSlot } from './local-slot.ts'
+import { describeRepository } from './repository.ts'
 import type { RunRow } from './rows.ts'
 import { RunIndex } from './run-index.ts'
+import { acquireCommand, isPlain, PlainAcquire, type SlotRequest } from './slot-request.ts'
 import { StoreCall } from './store-call.ts'
-import { Waiter } from './waiter.ts'
+import { type Awaited, Waiter } from './waiter.ts'
 
 /** Those who wait for slots, and what wakes them: a commit of this Manager, a hint of the store, or a look of their own now and then. */
 export class WaitRoom {
@@ -56,28 +59,45 @@ export class WaitRoom {
   }
 
   /** Queues until granted; answers at once where a synchronous store grants at once. */
-  wait(
-    command: AcquireCommand,
-    options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
-  ): LocalSlot | Promise<LocalSlot> {
+  wait(request: SlotRequest): LocalSlot | Promise<LocalSlot> {
     const engine = this.#engine
+    const from = describeRepository(request?.repository)
+    const row: AwaitedRow | undefined = engine.acquireAtOnce(request, from, 'wait')
+    if (row !== undefined) {
+      if (row.phase === 'running') return engine.acquired(row, false, 0, from.inHand)
+      const waiter = this.#enter(row, request)
+      waiter.row = row
+      waiter.from = from
+      waiter.inHand = from.inHand
+      if (!isPlain(request))
+        waiter.command = { ...acquireCommand(engine, request, 'wait'), ticket: waiter.ticket }
+      row.caller = waiter
+      this.#supersedeOlder(waiter)
+      return waiter.promise
+    }
+    const command = acquireCommand(engine, request, 'wait')
     if (engine.synchronous) {
-      const result = engine.perform(command, options) as AcquireResult
+      const result = engine.perform(command, request) as AcquireResult
       if (result.kind === 'granted') return engine.acquired(result.row, result.again, 0)
-      const waiter = this.#enter(command, options)
+      const waiter = this.#enter(command, request)
+      waiter.command = command
       this.#answered(waiter, result)
       return waiter.promise
     }
     if (engine.isClosed) throw new ManagerClosedError()
-    options.signal?.throwIfAborted()
-    const waiter = this.#enter(command, options)
+    request.signal?.throwIfAborted()
+    const waiter = this.#enter(command, request)
+    waiter.command = command
     void this.#ask(waiter, false)
     return waiter.promise
   }
 
   /** An entry got its slot in a commit of this Manager. */
-  granted(row: RunRow): void {
+  granted(row: AwaitedRow): void {
     if (this.#waiters.size === 0) return
+    const { caller } = row
+    if (caller instanceof Waiter && caller.ticket === row.ticket && this.#waiters.has(caller))
+      return this.#examine(caller, row)
     const waiter = this.#waiters.ofTicket(row.repository, row.run, row.ticket)
     if (waiter !== undefined) this.#examine(waiter, row)
   }
@@ -86,7 +106,7 @@ export class WaitRoom {
   look(waiters: readonly Waiter[], rows: readonly RunRow[]): void {
     const known = new Map(rows.map((row) => [`${row.repository}/${row.run}`, row]))
     for (const waiter of waiters) {
-      const { repository, run } = waiter.command
+      const { repository, run } = waiter
       if (!waiter.asking && !waiter.isSettled) this.#examine(waiter, known.get(`${repository}/${run}`))
     }
   }
@@ -94,8 +114,7 @@ export class WaitRoom {
   /** The holder that entries hung on is gone: they are asked for again, by the same tickets, so that they keep their places. */
   holderLost(holder: HolderId): void {
     for (const waiter of this.#waiters.all())
-      if (!waiter.command.durable && !waiter.asking && waiter.command.holder === holder)
-        void this.#ask(waiter, true)
+      if (!waiter.durable && !waiter.asking && waiter.holder === holder) void this.#ask(waiter, true)
   }
 
   /** Ends all waits; the entries are withdrawn. */
@@ -104,12 +123,9 @@ export class WaitRoom {
       this.#leave(waiter, new ManagerClosedError('The Manager was closed while a slot was waited for.'))
   }
 
-  #enter(
-    command: AcquireCommand,
-    options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
-  ): Waiter {
+  #enter(of: Awaited, options: { readonly signal?: AbortSignal; readonly timeoutMs?: number }): Waiter {
     const { clock, hub, tells } = this.#engine
-    const waiter = new Waiter(command, tells ? clock.monotonic() : 0, this.#left)
+    const waiter = new Waiter(of, tells ? clock.monotonic() : 0, this.#left)
     this.#waiters.add(waiter)
     const { signal, timeoutMs } = options
     if (signal !== undefined) {
@@ -119,13 +135,10 @@ export class WaitRoom {
     }
     if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY)
       waiter.also(
-        clock.schedule(
-          () => this.#leave(waiter, new WaitTimeoutError(nameOf(command), timeoutMs)),
-          timeoutMs,
-        ),
+        clock.schedule(() => this.#leave(waiter, new WaitTimeoutError(nameOf(waiter), timeoutMs)), timeoutMs),
       )
     // A reservation belongs to nobody, so its news comes only to those who watch.
-    if (command.durable) waiter.also(hub.watchDomain(command.repository))
+    if (waiter.durable) waiter.also(hub.watchDomain(waiter.repository))
     if (this.#stayAlive === undefined) this.#beginToWait()
     this.#tellSize()
     return waiter
@@ -141,6 +154,7 @@ export class WaitRoom {
 
   readonly #left = (waiter: Waiter): void => {
     this.#waiters.remove(waiter)
+    if (waiter.row?.caller === waiter) waiter.row.caller = undefined
     this.#tellSize()
     if (this.#waiters.size > 0) return
     this.#stayAlive?.()
@@ -171,6 +185,7 @@ export class WaitRoom {
     waiter.asking = true
     for (let attempt = 0; !waiter.isSettled; attempt++) {
       try {
+        waiter.command ??= this.#plainCommand(waiter)
         const call = new StoreCall(engine, waiter.command, undefined)
         // Once it is settled, what it asks is not wanted any more.
         waiter.also(() => call.abort(undefined))
@@ -191,29 +206,28 @@ export class WaitRoom {
   }
 
   #answered(waiter: Waiter, result: AcquireResult): void {
-    const { command } = waiter
     switch (result.kind) {
       case 'granted':
-        this.#supersede(command, result.replaced)
+        this.#supersede(waiter, result.replaced)
         this.#supersedeOlder(waiter)
         return this.#grant(waiter, result.row)
       case 'waiting':
         // The holder that it was enqueued with may be another than the one that this waiter began with.
-        if (!command.durable && result.row.holder !== undefined) command.holder = result.row.holder
-        this.#supersede(command, result.replaced)
+        if (!waiter.durable && result.row.holder !== undefined) waiter.holder = result.row.holder
+        this.#supersede(waiter, result.replaced)
         this.#supersedeOlder(waiter)
         if (waiter.hinted) this.#engine.hub.resyncWaiters()
         waiter.hinted = false
         return
       case 'superseded':
-        return this.#supersede(command, command.ticket)
+        return this.#supersede(waiter, waiter.ticket)
       case 'already-held':
-        waiter.reject(new AlreadyHeldError(nameOf(command)))
+        waiter.reject(new AlreadyHeldError(nameOf(waiter)))
         return
       case 'held-elsewhere':
         waiter.reject(
           refused(
-            command,
+            waiter,
             'held-elsewhere',
             result.holder === undefined
               ? 'Nobody keeps it alive; adoptSlot takes it over.'
@@ -222,49 +236,54 @@ export class WaitRoom {
         )
         return
       case 'refused':
-        waiter.reject(refused(command, result.reason))
+        waiter.reject(refused(waiter, result.reason))
         return
       case 'holder-dead':
       case 'too-late':
-        this.#leave(waiter, new CallTimeoutError(nameOf(command), this.#engine.callTimeoutMs))
+        this.#leave(waiter, new CallTimeoutError(nameOf(waiter), this.#engine.callTimeoutMs))
     }
   }
 
   /** A newer wait for the same run took over the place of an older one. */
-  #supersede({ repository, run }: AcquireCommand, ticket: string | undefined): void {
+  #supersede({ repository, run }: Waiter, ticket: string | undefined): void {
     if (ticket === undefined) return
     const older = this.#waiters.ofTicket(repository, run, ticket)
-    older?.reject(new SupersededError(nameOf(older.command)))
+    older?.reject(new SupersededError(nameOf(older)))
   }
 
   /** Of several waits of this Manager for one durable run the newest goes on; the entry keeps the ticket that it was made with. */
   #supersedeOlder(waiter: Waiter): void {
-    const { command } = waiter
-    if (!command.durable) return
-    const same = this.#waiters.of(command.repository, command.run)
+    if (!waiter.durable) return
+    const same = this.#waiters.of(waiter.repository, waiter.run)
     const newest = same.reduce((a, b) => (a.ticket > b.ticket ? a : b), waiter)
     for (const older of same) {
       if (older === newest) continue
       newest.inherit(older)
-      this.#supersede(command, older.ticket)
+      this.#supersede(waiter, older.ticket)
     }
   }
 
   /** What a row in the store means for the one who waits for it. */
   #examine(waiter: Waiter, row: RunRow | undefined): void {
-    const { command } = waiter
-    if (row !== undefined && row.phase === 'reserved' && command.durable) return void this.#claim(waiter, row)
-    const mine = row !== undefined && (row.ticket === command.ticket || row.grantedTo === command.ticket)
+    if (row !== undefined && row.phase === 'reserved' && waiter.durable) return void this.#claim(waiter, row)
+    const mine = row !== undefined && (row.ticket === waiter.ticket || row.grantedTo === waiter.ticket)
     if (row !== undefined && mine && row.phase === 'running' && row.holder === this.#engine.holder())
       return this.#grant(waiter, row)
     if (row !== undefined && row.phase === 'waiting') {
-      if (command.durable || (mine && row.holder === this.#engine.holder())) return
-      if (!mine && row.holder === this.#engine.holder()) return this.#supersede(command, command.ticket)
+      if (waiter.durable || (mine && row.holder === this.#engine.holder())) return
+      if (!mine && row.holder === this.#engine.holder()) return this.#supersede(waiter, waiter.ticket)
     }
     if (row !== undefined && mine && row.phase === 'record' && row.ending === 'removed')
-      return void waiter.reject(refused(command, 'removed'))
+      return void waiter.reject(refused(waiter, 'removed'))
     // Its entry ended with an earlier holder, or the answer that this look rests on is older than the entry: asking tells.
     if (!waiter.asking) void this.#ask(waiter, true)
+  }
+
+  /** The command of a waiter whose plain request never was one. */
+  #plainCommand({ repository, run, ticket, from }: Waiter): AcquireCommand {
+    const command = new PlainAcquire(this.#engine.options)
+    if (from !== undefined) command.proposal = from.proposal
+    return Object.assign(command, { repository, run, ticket, mode: 'wait' })
   }
 
   async #claim(waiter: Waiter, row: RunRow): Promise<void> {
@@ -279,11 +298,11 @@ export class WaitRoom {
         if (waiter.isSettled) await engine.requeue(slot)
         else waiter.resolve(slot)
       } else if (outcome.kind === 'held-elsewhere')
-        waiter.reject(refused(waiter.command, 'held-elsewhere', `Holder ${outcome.holder} claimed it first.`))
+        waiter.reject(refused(waiter, 'held-elsewhere', `Holder ${outcome.holder} claimed it first.`))
     } catch (error) {
       waiter.asking = false
       engine.logger.warn(
-        { event: 'claim-failed', run: waiter.command.run, error },
+        { event: 'claim-failed', run: waiter.run, error },
         'a reservation could not be claimed',
       )
     }
@@ -292,20 +311,26 @@ export class WaitRoom {
   #grant(waiter: Waiter, row: RunRow): void {
     if (waiter.isSettled) return
     const { tells, clock } = this.#engine
-    waiter.resolve(this.#engine.acquired(row, false, tells ? clock.monotonic() - waiter.since : 0))
+    const waitedMs = tells ? clock.monotonic() - waiter.since : 0
+    // What was read is a copy; only the row itself can be released at once.
+    const { row: own } = waiter
+    const inHand = own?.token === row.token && own.phase === 'running' ? waiter.inHand : undefined
+    waiter.resolve(
+      this.#engine.acquired(own !== undefined && inHand !== undefined ? own : row, false, waitedMs, inHand),
+    )
   }
 
   /** The caller is gone: whatever its ticket led to is taken back. */
   #leave(waiter: Waiter, error: unknown): void {
-    const { repository, run, ticket, durable } = waiter.command
+    const { repository, run, ticket, durable } = waiter
     if (!waiter.reject(error)) return
     for (const of of [ticket, ...waiter.inherited]) this.#engine.withdraw(repository, run, of)
     if (durable) this.#engine.logger.debug({ event: 'withdrawn', repository, run }, 'gave up waiting')
   }
 }
 
-function nameOf(command: AcquireCommand): string {
-  return `${command.repository} ${command.run}`
+function nameOf({ repository, run }: RunRef): string {
+  return `${repository} ${run}`
 }
 
 const EXPLAINED: Record<RefusalReason, string> = {
@@ -319,13 +344,9 @@ const EXPLAINED: Record<RefusalReason, string> = {
 }
 
 /** The error for those who were promised a slot. */
-function refused(
-  command: { readonly repository: string; readonly run: string },
-  reason: RefusalReason | 'held-elsewhere',
-  detail?: string,
-): SlotRefusedError {
+function refused(of: RunRef, reason: RefusalReason | 'held-elsewhere', detail?: string): SlotRefusedError {
   return new SlotRefusedError(
-    `${command.repository} ${command.run}`,
+    nameOf(of),
     reason,
     detail ?? (reason === 'held-elsewhere' ? '' : EXPLAINED[reason]),
   )

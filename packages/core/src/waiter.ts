@@ -1,17 +1,36 @@
 import type { Cancel } from './clock.ts'
 import type { AcquireCommand } from './commands.ts'
-import type { RepositoryKey, RunKey } from './keys.ts'
+import type { AwaitedRow } from './decide/transitions.ts'
+import type { DomainInHand } from './driver.ts'
+import type { HolderId, RepositoryKey, RunKey } from './keys.ts'
 import type { LocalSlot } from './local-slot.ts'
+import type { DescribedRepository } from './repository.ts'
 import type { Indexed } from './run-index.ts'
 
 const NOBODY: readonly string[] = Object.freeze([])
 
+/** What a caller waits for: a row that waits, or the command that shall lead to one. */
+export type Awaited = Pick<AcquireCommand, 'repository' | 'run' | 'ticket' | 'durable'> & {
+  readonly holder: HolderId | undefined
+}
+
 /** One caller that waits for a slot. */
 export class Waiter implements Indexed {
-  readonly command: AcquireCommand
+  readonly repository: RepositoryKey
+  readonly run: RunKey
+  readonly ticket: string
+  readonly durable: boolean
+  /** The holder that the entry of a worker hangs on, as last known. */
+  holder: HolderId | undefined
   readonly promise: Promise<LocalSlot>
   /** When it began, by the monotonic clock; 0 where nobody is told how long a wait took. */
   readonly since: number
+  /** What it asks with; made when it is needed where the request was plain and went to a store of this process. */
+  command: AcquireCommand | undefined = undefined
+  /** Of a store in this process: its entry, the repository as asked for, and what stands for the domain. */
+  row: AwaitedRow | undefined = undefined
+  from: DescribedRepository | undefined = undefined
+  inHand: DomainInHand | undefined = undefined
   /** Tickets of older waits for the same durable run, which left their places to this one. */
   inherited = NOBODY
   /** Set while it asks the store; then nobody else needs to look for it. */
@@ -25,26 +44,18 @@ export class Waiter implements Indexed {
   #undo: Cancel[] | undefined
 
   /** @param left called once, when it is settled */
-  constructor(command: AcquireCommand, since: number, left: (waiter: Waiter) => void) {
-    this.command = command
+  constructor(of: Awaited, since: number, left: (waiter: Waiter) => void) {
+    this.repository = of.repository
+    this.run = of.run
+    this.ticket = of.ticket
+    this.durable = of.durable
+    this.holder = of.holder
     this.since = since
     this.#left = left
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
-  }
-
-  get repository(): RepositoryKey {
-    return this.command.repository
-  }
-
-  get run(): RunKey {
-    return this.command.run
-  }
-
-  get ticket(): string {
-    return this.command.ticket
   }
 
   get isSettled(): boolean {

@@ -226,7 +226,7 @@ export class WatchHub {
     const { driver, waitRoom, keeper } = engine
     const waiting = waiters ? waitRoom.idle() : []
     if (waiting.length > 0) {
-      const named = waiting.map(({ command: { repository, run } }) => ({ repository, run }))
+      const named = waiting.map(({ repository, run }) => ({ repository, run }))
       const { runs } = await engine.read('Looking at waiting runs', undefined, (signal) =>
         driver.read({ kind: 'runs', runs: named }, signal),
       )

@@ -30,7 +30,7 @@ export class EntryQueue<T extends Queued> {
   #front = 0
   #inLine = 0
   /** Where the last one that joined the line was in the order, whether or not it left: nobody in the queue goes after it. */
-  #last: Order = { priority: 0, sequence: 0 }
+  readonly #last = { priority: 0, sequence: 0 }
   readonly #others = new BinaryHeap<T>(goesBefore)
 
   get size(): number {
@@ -51,8 +51,8 @@ export class EntryQueue<T extends Queued> {
     entry.at = this.#line.length
     this.#line.push(entry)
     this.#inLine++
-    const { priority, sequence } = entry
-    this.#last = { priority, sequence }
+    this.#last.priority = entry.priority
+    this.#last.sequence = entry.sequence
   }
 
   /** Takes out an entry of this queue. */

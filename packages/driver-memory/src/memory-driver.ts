@@ -3,6 +3,7 @@ import {
   type Clock,
   type Decide,
   type DomainBatch,
+  type DomainInHand,
   type Driver,
   type Health,
   type HolderId,
@@ -14,14 +15,17 @@ import {
   ManagerClosedError,
   type Manifest,
   type Query,
+  type Section,
   type Snapshot,
+  type StoreInHand,
   type Sweep,
   systemClock,
   type WatchEvent,
   type WatchOptions,
 } from '@slotkeeper/core/driver'
 import { readMemory } from './memory-read.ts'
-import { type MemoryStore, memoryStore, type Shelf } from './memory-store.ts'
+import { type MemoryStore, memoryStore } from './memory-store.ts'
+import type { Shelf } from './shelf.ts'
 
 /** Options of `memoryDriver`. */
 export interface MemoryDriverOptions {
@@ -57,9 +61,10 @@ export function memoryDriver(options: MemoryDriverOptions = {}): Driver {
   return new MemoryDriver(options)
 }
 
-class MemoryDriver implements Driver {
+class MemoryDriver implements Driver, StoreInHand {
   readonly name = 'memory'
   readonly manifest = MANIFEST
+  readonly inHand: StoreInHand = this
   readonly #store: MemoryStore
   readonly #clock: Clock
   readonly #channels = new Set<Channel<WatchEvent>>()
@@ -86,6 +91,7 @@ class MemoryDriver implements Driver {
     try {
       const { section } = store
       const now = this.#clock.monotonic()
+      store.collectOverdue(now)
       section.begin(store.shelf(batch.domain), now, this.#wall(now), MANIFEST.budget, batch.by)
       batch.decision = decide(section, batch.commands)
       const { events } = section
@@ -96,6 +102,22 @@ class MemoryDriver implements Driver {
         ? cause
         : new InternalError(`Deciding for ${batch.domain} failed.`, cause)
     }
+  }
+
+  domain(name: string): Shelf {
+    return this.#store.shelf(name)
+  }
+
+  section(domain: DomainInHand, by: HolderId | undefined): Section | undefined {
+    if (this.#closed) this.#checkOpen()
+    const store = this.#store
+    const shelf = domain as Shelf
+    const now = this.#clock.monotonic()
+    if (now >= store.nextExpiry) store.collectOverdue(now)
+    if (!shelf.isQuiet(now)) return undefined
+    const { section } = store
+    section.begin(shelf, now, this.#wall(now), MANIFEST.budget, by)
+    return section
   }
 
   read(query: Query): Snapshot {

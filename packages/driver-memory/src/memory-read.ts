@@ -9,7 +9,8 @@ import {
   type Snapshot,
 } from '@slotkeeper/core/driver'
 import { PLACE_CAP } from './memory-section.ts'
-import type { Kept, MemoryStore } from './memory-store.ts'
+import type { MemoryStore } from './memory-store.ts'
+import type { Kept } from './shelf.ts'
 
 /** Answers a query with copies, so that later decisions do not change what was read. */
 export function readMemory(store: MemoryStore, query: Query, now: number, wall: number): Snapshot {
@@ -73,7 +74,7 @@ export function readMemory(store: MemoryStore, query: Query, now: number, wall: 
 }
 
 function copyRun(row: Kept): RunRow {
-  const { heapIndex: _index, at: _at, ...copy } = row
+  const { heapIndex: _index, at: _at, caller: _caller, ...copy } = row
   return copy
 }
 

@@ -13,7 +13,8 @@ import type {
   StoreEventKind,
 } from '@slotkeeper/core/driver'
 import { EntryQueue } from './entry-queue.ts'
-import { isDue, type Kept, type MemoryStore, newDue, type Shelf } from './memory-store.ts'
+import type { MemoryStore } from './memory-store.ts'
+import { type Kept, newDue, type Shelf } from './shelf.ts'
 
 /** How far a place is counted. */
 export const PLACE_CAP = 1000
@@ -29,12 +30,17 @@ export class MemorySection implements Section {
   readonly headsCut = false
   readonly clockLagMs = 0
   now = 0
-  wall = 0
+  /**
+   * Begins as no number, so that the engine keeps it as a reference: then the rows of a decision share one number in memory instead of
+   * having one each.
+   */
+  wall = undefined as unknown as number
   left = 0
   by: HolderId | undefined
   events: readonly StoreEvent[] = NO_EVENTS
   readonly #store: MemoryStore
   #shelf!: Shelf
+  #lastHolder: HolderRow | undefined
   readonly #one: RepositoryRow[] = []
 
   constructor(store: MemoryStore) {
@@ -49,7 +55,6 @@ export class MemorySection implements Section {
     this.left = budget
     this.by = by
     this.events = NO_EVENTS
-    this.#store.collectOverdue(now)
   }
 
   get domain(): string {
@@ -81,8 +86,10 @@ export class MemorySection implements Section {
     return this.#shelf.runs.get(run)
   }
 
+  /** Nearly all calls are about the holder of one Manager. One that was forgotten stays dead. */
   holder(holder: HolderId): HolderRow | undefined {
-    return this.#store.holders.get(holder)
+    if (this.#lastHolder?.holder !== holder) this.#lastHolder = this.#store.holders.get(holder)
+    return this.#lastHolder
   }
 
   /** Cheap, so it may say `true` of rows that were settled in another way. */
@@ -90,9 +97,7 @@ export class MemorySection implements Section {
     const shelf = this.#shelf
     const { repository, runs, abandoned } = shelf
     return (
-      (repository?.status === 'removing' && runs.size > 0) ||
-      abandoned !== undefined ||
-      isDue(shelf, this.now)
+      (repository?.status === 'removing' && runs.size > 0) || abandoned !== undefined || shelf.isDue(this.now)
     )
   }
 
@@ -145,7 +150,7 @@ export class MemorySection implements Section {
       } else shelf.queue?.remove(row)
     }
     if (row.phase === 'record') {
-      if (was !== 'record') this.#store.remember(row)
+      if (was !== 'record') this.#store.remember(row, shelf)
     } else if (row.dueAt !== undefined) {
       shelf.due ??= newDue()
       shelf.due.push({ at: row.dueAt, row, heapIndex: -1 })
@@ -157,6 +162,9 @@ export class MemorySection implements Section {
     this.left--
     if (isQueued(row, was)) this.#shelf.queue?.remove(row)
     this.#shelf.runs.delete(row.run)
+    // Whoever has it in hand finds that it is no slot any more, and the ring of records that it is none of its own.
+    row.phase = 'record'
+    row.at = -1
   }
 
   savedRepository(row: RepositoryRow): void {
@@ -188,11 +196,11 @@ export class MemorySection implements Section {
     loser?: HolderId | undefined,
     detail?: StoreEvent['detail'],
   ): void {
-    const holder = loser ?? ('run' in row ? row.holder : undefined)
+    const holder = loser ?? (row as Partial<RunRow>).holder
     // Nobody listens: then there is nothing to tell.
     if (
-      this.#shelf.guard.watchedUntil <= this.now &&
-      (holder === undefined || holder === this.by || kind === 'enqueued')
+      (holder === undefined || holder === this.by || kind === 'enqueued') &&
+      this.#shelf.guard.watchedUntil <= this.now
     )
       return
     const of =

@@ -1,51 +1,6 @@
-import {
-  type Guard,
-  type HolderId,
-  isAlive,
-  isSlot,
-  type RepositoryKey,
-  type RepositoryRow,
-  type RunKey,
-  type RunRow,
-  type StoreEvent,
-} from '@slotkeeper/core/driver'
-import { BinaryHeap } from './binary-heap.ts'
-import type { EntryQueue } from './entry-queue.ts'
+import { type HolderId, isAlive, isSlot, type RepositoryKey, type StoreEvent } from '@slotkeeper/core/driver'
 import { MemorySection } from './memory-section.ts'
-
-/** A run's row, and where the store's own structures keep it. */
-export interface Kept extends RunRow {
-  heapIndex: number
-  /**
-   * Of an entry its place in the queue's line. Of a record its number in the ring of records; an older number is of an earlier end of the
-   * same run. Else -1.
-   */
-  at: number
-}
-
-/** A row that becomes due. One whose row has another `dueAt` by then is stale and passed over. */
-interface Due {
-  readonly at: number
-  readonly row: Kept
-  heapIndex: number
-}
-
-/** One domain: today one repository with its runs. */
-export interface Shelf {
-  readonly domain: string
-  repository: RepositoryRow | undefined
-  readonly runs: Map<RunKey, Kept>
-  /** Entries that are not parked. What few domains have is made when the first of it comes, here and below. */
-  queue: EntryQueue<Kept> | undefined
-  due: BinaryHeap<Due> | undefined
-  /** Rows of holders that died, not settled yet. */
-  abandoned: Kept[] | undefined
-  guard: Readonly<Guard>
-  sweptUntil: number
-}
-
-/** The guard of a domain that nobody watches. */
-const IDLE: Readonly<Guard> = Object.freeze({ watchedUntil: 0, backlog: false })
+import { type Kept, Shelf } from './shelf.ts'
 
 interface Holder {
   readonly holder: HolderId
@@ -76,9 +31,12 @@ export class MemoryStore {
   /** Tokens of removed repositories are never granted again. @internal */
   tokenFloor = 0
   readonly #maxRecords: number
+  /** The last ended runs, in a ring, and beside each its shelf. */
   readonly #records: (Kept | undefined)[] = []
+  readonly #recordShelves: (Shelf | undefined)[] = []
   #ended = 0
-  #nextExpiry = Number.POSITIVE_INFINITY
+  /** Before this time no holder is overdue that was not looked at. @internal */
+  nextExpiry = Number.POSITIVE_INFINITY
 
   /** @param maxRecords how many ended runs are remembered; older ones are forgotten first @internal */
   constructor(maxRecords: number) {
@@ -89,16 +47,7 @@ export class MemoryStore {
   shelf(domain: string): Shelf {
     let shelf = this.shelves.get(domain)
     if (shelf === undefined) {
-      shelf = {
-        domain,
-        repository: undefined,
-        runs: new Map(),
-        queue: undefined,
-        due: undefined,
-        abandoned: undefined,
-        guard: IDLE,
-        sweptUntil: 0,
-      }
+      shelf = new Shelf(domain)
       this.shelves.set(domain, shelf)
     }
     return shelf
@@ -109,20 +58,24 @@ export class MemoryStore {
     return this.shelves.get(repository)
   }
 
-  /** Remembers an ended run, and forgets the oldest when there are too many. @internal */
-  remember(row: Kept): void {
+  /** Remembers an ended run of a shelf, and forgets the oldest when there are too many. @internal */
+  remember(row: Kept, shelf: Shelf): void {
     row.at = ++this.#ended
     const at = this.#ended % this.#maxRecords
-    const oldest = this.#records[at]
+    if (this.#isCurrent(at, this.#ended - this.#maxRecords)) this.#forget(at)
     this.#records[at] = row
-    if (oldest !== undefined && oldest.phase === 'record' && oldest.at === this.#ended - this.#maxRecords)
-      this.forget(oldest)
+    this.#recordShelves[at] = shelf
   }
 
-  /** @internal */
-  forget(row: Kept): void {
-    const shelf = this.shelves.get(row.repository)
-    if (shelf?.runs.get(row.run) === row) shelf.runs.delete(row.run)
+  /** Whether the record at a place of the ring is still the one that was put there with this number. */
+  #isCurrent(at: number, number: number): boolean {
+    const row = this.#records[at]
+    return row !== undefined && row.phase === 'record' && row.at === number
+  }
+
+  #forget(at: number): void {
+    const row = this.#records[at]
+    if (row !== undefined) this.#recordShelves[at]?.runs.delete(row.run)
   }
 
   /** Forgets records past their time, oldest first. @internal */
@@ -135,10 +88,10 @@ export class MemoryStore {
       const at = number % this.#maxRecords
       const row = this.#records[at]
       if (row === undefined) continue
-      const current = row.phase === 'record' && row.at === number
+      const current = this.#isCurrent(at, number)
       if (current && (row.dueAt ?? 0) > now) return
-      this.#records[at] = undefined
-      if (current) this.forget(row)
+      if (current) this.#forget(at)
+      this.#records[at] = this.#recordShelves[at] = undefined
       left--
     }
   }
@@ -147,7 +100,7 @@ export class MemoryStore {
   openHolder(holder: HolderId, ttlMs: number, now: number): void {
     const expiresAt = now + ttlMs
     this.holders.set(holder, { holder, ttlMs, expiresAt, dead: false, epoch: 0, collected: false })
-    this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt)
+    this.nextExpiry = Math.min(this.nextExpiry, expiresAt)
   }
 
   /** @internal */
@@ -158,13 +111,13 @@ export class MemoryStore {
 
   /** Puts the rows of holders that are overdue by now on their shelves' lists. Cheap while none is. @internal */
   collectOverdue(now: number): void {
-    if (now < this.#nextExpiry) return
+    if (now < this.nextExpiry) return
     let next = Number.POSITIVE_INFINITY
     for (const holder of this.holders.values()) {
       if (isAlive(holder, now)) next = Math.min(next, holder.expiresAt)
       else this.#collect(holder)
     }
-    this.#nextExpiry = next
+    this.nextExpiry = next
   }
 
   /** The death of a holder is rare, so its rows are looked for then and not tracked all the time. */
@@ -191,7 +144,7 @@ export class MemoryStore {
   /** Whether a domain needs a decision although nobody asks. @internal */
   needsDecision(shelf: Shelf, now: number): boolean {
     const { repository } = shelf
-    if (shelf.guard.backlog || shelf.abandoned !== undefined || isDue(shelf, now)) return true
+    if (shelf.guard.backlog || shelf.abandoned !== undefined || shelf.isDue(now)) return true
     return repository?.status === 'removed' && (repository.dueAt ?? 0) <= now
   }
 
@@ -200,16 +153,6 @@ export class MemoryStore {
     for (const listener of this.listeners)
       if (listener.owner !== from) for (const event of events) listener.hear(event)
   }
-}
-
-/** Whether a row of this shelf may be due. */
-export function isDue({ due }: Shelf, now: number): boolean {
-  return due !== undefined && (due.peek()?.at ?? Number.POSITIVE_INFINITY) <= now
-}
-
-/** The rows by when they become due, for a shelf that had none. */
-export function newDue(): BinaryHeap<Due> {
-  return new BinaryHeap((a, b) => a.at < b.at)
 }
 
 /** Makes a store for several drivers of one process to share. */

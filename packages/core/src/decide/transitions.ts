@@ -38,8 +38,14 @@ export interface Attempt {
   readonly meta: Readonly<Record<string, string>> | undefined
 }
 
+/** A row of a store in this process, while the same Manager waits for it. */
+export interface AwaitedRow extends RunRow {
+  /** Who is told of its grant. No store keeps it, and whoever finds it makes sure that it still waits for this row. */
+  caller?: object | undefined
+}
+
 /** A row all of whose fields are there from the beginning, so that every row has one shape. */
-class NewRun implements RunRow {
+class NewRun implements AwaitedRow {
   readonly repository: RepositoryKey
   readonly run: RunKey
   phase: Phase = 'record'
@@ -67,6 +73,7 @@ class NewRun implements RunRow {
   ending: Ending | undefined = undefined
   endedBy: string | undefined = undefined
   successor: RunKey | undefined = undefined
+  caller: object | undefined = undefined
 
   constructor(repository: RepositoryKey, attempt: Attempt) {
     this.repository = repository
@@ -295,9 +302,9 @@ export function drop(section: Section, repository: RepositoryRow, row: RunRow): 
   if (was === 'waiting') leaveQueue(repository, row)
   else if (isSlot(was)) leaveSlot(repository, row)
   if (row.holder !== undefined) section.bump(row.holder)
+  if (was !== 'record') section.emit('removed', row, row.holder)
   section.dropped(row, was)
   section.savedRepository(repository)
-  if (was !== 'record') section.emit('removed', row, row.holder)
 }
 
 function run(section: Section, row: RunRow, holder: HolderId): void {
