@@ -151,10 +151,12 @@ class Stand {
     if (this.#drivers.length === 0) await this.#open()
     const [first] = this.#drivers as [Driver]
     const shortMs = Math.max(SHORT_MS, first.manifest.minimumTtlMs)
+    const policy = { recordTtlMs: RECORD_LIVES * shortMs }
     const sides = new SideBySide(
       {
         drivers: this.#drivers,
-        decide: createDecide({ recordTtlMs: RECORD_LIVES * shortMs }),
+        policy,
+        decide: createDecide(policy),
         advance: (ms) =>
           this.#place.advance === undefined ? sleep(ms) : this.#place.advance(this.#store, ms),
         shortMs,

@@ -25,11 +25,14 @@ export class Onlooker {
   readonly #seen = new Map<string, Seen>()
 
   constructor(decide: Decide) {
-    this.decide = (section, commands) => {
-      const seen = begin(section)
-      this.#seen.set(section.domain, seen)
-      return decide(watched(section, seen), commands)
-    }
+    this.decide = (section, commands) => decide(this.watch(section), commands)
+  }
+
+  /** The section, of which is noted from now on what is seen in it. */
+  watch(section: Section): Section {
+    const seen = begin(section)
+    this.#seen.set(section.domain, seen)
+    return watched(section, seen)
   }
 
   /** What the last decision of a domain saw; `undefined` when nothing was decided since the last time that this was asked. */

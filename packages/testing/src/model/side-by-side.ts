@@ -6,11 +6,13 @@ import {
   type Driver,
   type HolderId,
   isSlotkeeperError,
+  type Policy,
   type RepositoryKey,
 } from '@slotkeeper/core/driver'
 import { removeRepository } from '../conformance/commands.ts'
 import { batchOf, Desk } from '../conformance/desk.ts'
 import { plainOutcome, plainRun } from './allowances.ts'
+import { atOnce } from './at-once.ts'
 import { Callers, repositoriesOf } from './callers.ts'
 import { type Difference, differences } from './difference.ts'
 import { Disagreement, disagreement } from './disagreement.ts'
@@ -26,6 +28,7 @@ import { Transcript } from './transcript.ts'
 export interface Bench {
   readonly drivers: readonly Driver[]
   readonly decide: Decide
+  readonly policy: Policy
   /** Lets store time go on. */
   readonly advance: (ms: number) => void | Promise<void>
   /** The TTL in ms of holders that are meant to die. */
@@ -41,6 +44,7 @@ interface Sent {
   readonly commands: readonly Command[]
 }
 
+const NOTHING_SENT: Pick<Sent, 'domain' | 'by' | 'commands'> = { domain: '/', by: undefined, commands: [] }
 const LONG_MS = 600_000
 /** No program leaves more to do than this. */
 const MOST_COMMITS = 60
@@ -178,8 +182,27 @@ export class SideBySide {
     }
   }
 
+  /** Where the driver's store is this process's own, every other driver goes the way that a Manager would go first. */
+  #atOnce(driver: number, sent: readonly Sent[]): DomainBatch | undefined {
+    const [
+      {
+        domain,
+        by,
+        commands: [command, ...others],
+      } = NOTHING_SENT,
+      ...more
+    ] = sent
+    if (driver % 2 === 0 || more.length > 0 || others.length > 0) return undefined
+    if (command?.kind !== 'acquire' && command?.kind !== 'release') return undefined
+    const { policy } = this.#bench
+    const alone = { domain, by, command: { ...command } }
+    return atOnce(this.#driver(driver), alone, this.#onlookers[driver] as Onlooker, policy)
+  }
+
   /** Has the driver decide copies of the commands. What is away for a moment is asked again, as everybody does. */
   async #commit(driver: number, sent: readonly Sent[]): Promise<DomainBatch[]> {
+    const direct = this.#atOnce(driver, sent)
+    if (direct !== undefined) return [direct]
     const deadline = performance.now() + PATIENCE_MS
     for (;;) {
       const batches = sent.map(({ domain, by, commands }) =>
