@@ -9,7 +9,8 @@ import { beginAttempt, end, enqueue, grant } from './transitions.ts'
  * Acquires where there is nothing to decide: the run is new or its last attempt is over, and either a slot is free and nobody waits for
  * it, or all are taken and the caller waits. Does what `decide` would do with this command alone, by the same moves.
  *
- * The section is that of a `StoreInHand`: nothing in it is due. The ticket is new, so that no row can know it.
+ * The section is that of a `StoreInHand`, by the holder that the slot is for: nothing in it is due. The ticket is new, so that no row can
+ * know it.
  * @returns the row, `running` or `waiting`; `undefined` = `decide` is needed, and nothing was changed
  */
 export function acquireAtOnce(section: Section, command: AcquireCommand): RunRow | undefined {

@@ -11,6 +11,8 @@ import {
   type Section,
 } from '@slotkeeper/core/driver'
 import { batchOf } from '../conformance/desk.ts'
+import { Disagreement } from './disagreement.ts'
+import { ruleNamed } from './rule-of.ts'
 import type { Onlooker } from './seen.ts'
 
 /** A command alone, and who sends it. */
@@ -27,9 +29,11 @@ export function atOnce(
   onlooker: Onlooker,
   policy: Policy,
 ) {
+  // A Manager asks for its own holder.
+  if (command.kind === 'acquire' && command.holder !== by) return undefined
   const section = inHand?.section(inHand.domain(domain), by)
   if (section === undefined) return undefined
-  const watched = onlooker.watch(section)
+  const watched = hushed(onlooker.watch(section))
   const granted = command.kind === 'acquire' ? acquired(watched, command) : released(watched, policy, command)
   if (granted === undefined) {
     onlooker.take(domain)
@@ -65,4 +69,20 @@ function released(section: Section, policy: Policy, command: ReleaseCommand): re
   const granted = next === row ? [] : [next]
   command.outcome = { kind: 'released', freed: true, promoted: granted.map(({ run }) => run) }
   return granted
+}
+
+/** Nothing that is done at once may be news to anybody else: nobody is told of it. */
+function hushed(section: Section): Section {
+  const emit: Section['emit'] = (kind, row, loser, detail) => {
+    const holder = loser ?? ('run' in row ? row.holder : undefined)
+    if (kind !== 'enqueued' && holder !== undefined && holder !== section.by)
+      throw new Disagreement(
+        ruleNamed('7'),
+        `What was done at once, ${kind}, is news to ${holder}, and nobody told it.`,
+      )
+    section.emit(kind, row, loser, detail)
+  }
+  return new Proxy(section, {
+    get: (target, name) => (name === 'emit' ? emit : Reflect.get(target, name, target)),
+  })
 }
