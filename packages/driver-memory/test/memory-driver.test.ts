@@ -1,5 +1,6 @@
 import { Manager, repository } from '@slotkeeper/core'
 import { systemClock } from '@slotkeeper/core/driver'
+import { fakeClock } from '@slotkeeper/testing'
 import { expect, test } from 'vitest'
 import { memoryDriver, memoryStore } from '../src/index.ts'
 
@@ -76,9 +77,11 @@ test('a reservation that went with its repository is not parked when its claim w
 })
 
 test('a slot that another Manager handed over is released once, and frees its place', async () => {
+  // Time stands still, so that nobody looks for himself.
+  const clock = fakeClock()
   const store = memoryStore()
-  await using one = new Manager({ driver: memoryDriver({ store }) })
-  await using other = new Manager({ driver: memoryDriver({ store }) })
+  await using one = new Manager({ driver: memoryDriver({ store, clock }), clock })
+  await using other = new Manager({ driver: memoryDriver({ store, clock }), clock })
   const single = repository('acme/single', { concurrencyLimit: 1 })
   const first = await one.waitForSlot({ repository: single, run: 'acme/first' })
   const second = other.waitForSlot({ repository: single, run: 'acme/second' })
