@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { Manager, repository } from '@slotkeeper/core'
 import { systemClock } from '@slotkeeper/core/driver'
 import { fakeClock } from '@slotkeeper/testing'
@@ -83,8 +84,12 @@ test('a slot that another Manager handed over is released once, and frees its pl
   await using one = new Manager({ driver: memoryDriver({ store, clock }), clock })
   await using other = new Manager({ driver: memoryDriver({ store, clock }), clock })
   const single = repository('acme/single', { concurrencyLimit: 1 })
+  // Who asks first makes the repository, which takes a decision; those after it need none.
+  await (await one.waitForSlot({ repository: single, run: 'acme/zeroth' })).release()
   const first = await one.waitForSlot({ repository: single, run: 'acme/first' })
   const second = other.waitForSlot({ repository: single, run: 'acme/second' })
+  // Whoever begins to wait looks once; what comes after it is told.
+  await setImmediate()
   expect(await first.release()).toEqual({ kind: 'released', promoted: ['acme/second'] })
   const third = one.waitForSlot({ repository: single, run: 'acme/third' })
   expect(await (await second).release()).toEqual({ kind: 'released', promoted: ['acme/third'] })
@@ -97,6 +102,7 @@ test('a slot that another Manager handed over is released once, and frees its pl
 test('a slot whose repository was removed and made again frees nothing of the new life', async () => {
   await using manager = new Manager({ driver: memoryDriver() })
   const of = repository('acme/again', { concurrencyLimit: 1 })
+  await (await manager.waitForSlot({ repository: of, run: 'acme/zeroth' })).release()
   const old = await manager.waitForSlot({ repository: of, run: 'acme/run' })
   await manager.cleanupRepository('acme/again')
   const young = await manager.waitForSlot({ repository: of, run: 'acme/run' })
