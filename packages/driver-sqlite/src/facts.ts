@@ -37,7 +37,7 @@ export function loadFacts(store: Store, batch: DomainBatch, budget: number): Fac
     repositories.push({ ...row, numbers: row.numbers.slice() })
     if (row.live > 0 || row.waiting > 0)
       overdue = join(overdue, loadOverdue(store, known, row, now, request.overdue + 1))
-    if (row.waiting > 0) heads = join(heads, loadHeads(store, key, request.heads + 1))
+    if (row.waiting > 0) heads = join(heads, loadHeads(store, known, key, request.heads + 1))
   }
   if (repositories.length > 1) heads = [...heads].sort(queueOrder)
 
@@ -98,8 +98,16 @@ function loadOverdue(
     : [...due, ...abandoned].map((cells) => mirror.keep(key, cells))
 }
 
-function loadHeads({ sql, mirror }: Store, repository: RepositoryKey, limit: number): readonly RunRow[] {
-  return sql.headKeys.all(mirror.idOf(repository), limit).map((run) => {
+function loadHeads(
+  { sql, mirror }: Store,
+  known: KnownRepository,
+  repository: RepositoryKey,
+  limit: number,
+): readonly RunRow[] {
+  const id = mirror.idOf(repository)
+  // Nothing is remembered: somebody else has committed.
+  if (known.runs.size === 0) return sql.heads.all(id, limit).map((cells) => mirror.keep(repository, cells))
+  return sql.headKeys.all(id, limit).map((run) => {
     const row = mirror.run(repository, run)
     if (row === undefined)
       throw new StoreError(
