@@ -94,9 +94,10 @@ export class Recent {
     return this.#ahead.get(key)?.runs.get(run)
   }
 
-  /** The runs of one repository, or of all. */
+  /** Copies of the runs of one repository, or of all. */
   *runs(of?: RepositoryKey): Iterable<RunRow> {
-    for (const [key, { runs }] of this.#ahead) if (of === undefined || of === key) yield* runs.values()
+    for (const [key, { runs }] of this.#ahead)
+      if (of === undefined || of === key) for (const row of runs.values()) yield { ...row }
   }
 
   /** Takes note of a repository's counts, the time of the commit and the changed rows of runs, which nobody changes from now on. */
