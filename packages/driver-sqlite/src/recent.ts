@@ -157,7 +157,7 @@ export class Recent {
     this.#sql.saveCounts.run(JSON.stringify(counts), committedAt, id)
   }
 
-  /** Neighbours in the table go together: half the work, where there are many. */
+  /** Neighbours in the table go together, which is less work. */
   #writeRuns(cells: Cell[][]): void {
     const { saveRun, saveRuns } = this.#sql
     cells.sort(byRun)
@@ -207,6 +207,8 @@ function cellsOf({ runs }: Ahead, id: number): Cell[][] {
   return Array.from(runs.values(), (row) => runCells(id, row))
 }
 
-function byRun([a]: readonly Cell[], [b]: readonly Cell[]): number {
-  return (a as string) < (b as string) ? -1 : 1
+/** As the table is filed: by run, then by the repository's id. */
+function byRun([run, repository]: readonly Cell[], [otherRun, otherRepository]: readonly Cell[]): number {
+  if (run === otherRun) return (repository as number) - (otherRepository as number)
+  return (run as string) < (otherRun as string) ? -1 : 1
 }
