@@ -7,8 +7,8 @@ import { type Pace, paceOf } from '../../harness/pace.ts'
 const PRAGMAS = [
   'journal_mode = WAL',
   'cache_size = -32768',
-  'wal_autocheckpoint = 4000',
-  'journal_size_limit = 16384000',
+  'wal_autocheckpoint = 1000',
+  'journal_size_limit = 4096000',
 ]
 
 /** One-row inserts, each a commit of its own, with the pragmas that the driver uses: as little as a durable step can be. */

@@ -198,6 +198,22 @@ describe('batcher', () => {
     }
   })
 
+  test('a call that had to wait says nothing about gathering', async () => {
+    const told: string[][] = []
+    const { batcher } = atOnce(
+      1,
+      (batch) => told.push(batch.commands.map(({ ticket }) => ticket)),
+      (at) => (at === 1 ? Promise.resolve() : undefined),
+    )
+    for (const ticket of ['t1', 't2']) await ask(batcher, 'a/1', command(ticket))
+    const later = ['t3', 't4'].map(async (ticket, at) => {
+      for (let pass = 0; pass < 50 * at; pass++) await Promise.resolve()
+      await ask(batcher, 'a/1', command(ticket))
+    })
+    await Promise.all(later)
+    expect(told).toEqual([['t1'], ['t2'], ['t3', 't4']])
+  })
+
   test('a driver that throws at once fails the call', async () => {
     const failure = new StoreError('SLOTKEEPER_STORE_UNAVAILABLE', 'away')
     const { batcher } = atOnce(0, () => {
@@ -324,9 +340,14 @@ function scene(options: { budget?: number } = {}) {
   }
 }
 
-/** A batcher over a driver that decides at once, in so many ms of its clock. */
-function atOnce(ms: number, tell: (batch: DomainBatch) => void) {
+/** A batcher over a driver that decides at once, in so many ms of its clock; `answer` says what its calls return, from 0. */
+function atOnce(
+  ms: number,
+  tell: (batch: DomainBatch) => void,
+  answer: (at: number) => Promise<void> | undefined = () => undefined,
+) {
   let now = 0
+  let calls = 0
   const driver = {
     name: 'fake',
     manifest: { budget: 100 },
@@ -336,6 +357,7 @@ function atOnce(ms: number, tell: (batch: DomainBatch) => void) {
         tell(batch)
         batch.decision = { ...all(batch), granted: [] }
       }
+      return answer(calls++)
     },
   } as unknown as Driver
   const host = {

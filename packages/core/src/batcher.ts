@@ -94,8 +94,8 @@ export class Batcher {
   readonly #onDone = (batch: Batch) => this.#settle(batch)
   #scheduled = false
   /**
-   * The last call was answered at once and took long: nothing is ever under way, so that commands would never gather. What timers and
-   * messages of one turn of the event loop bring about is worth waiting for then, and a turn costs little beside it.
+   * The last call that was answered at once took long: nothing was under way meanwhile, so that commands would never gather. What timers
+   * and messages of one turn of the event loop bring about is worth waiting for then, and a turn costs little beside it.
    */
   #gathers = false
   /** The signal's of the last call, if that was answered at once and so has nothing that listens to it. */
@@ -157,7 +157,7 @@ export class Batcher {
     try {
       const before = clock.monotonic()
       const call = driver.transact(batches, decide, controller.signal)
-      this.#gathers = call === undefined && clock.monotonic() - before > WORTH_GATHERING_MS
+      if (call === undefined) this.#gathers = clock.monotonic() - before > WORTH_GATHERING_MS
       if (call !== undefined) {
         for (const batch of batches) if (!batch.isDone) this.#underway.add(batch.domain)
         void this.#await(batches, Promise.resolve(call), controller)

@@ -39,14 +39,15 @@ export class WaitRoom {
     return this.#waiters.size
   }
 
-  /** Those that wait in the store, as far as is known here. */
-  idle(): readonly Waiter[] {
-    return this.#waiters.all().filter((waiter) => !waiter.asking)
+  /** Those of them, or of all, that wait in the store, as far as is known here. */
+  idle(of: ReadonlySet<Waiter> | 'all'): readonly Waiter[] {
+    const waiters = of === 'all' ? this.#waiters.all() : [...of]
+    return waiters.filter((waiter) => !waiter.asking && !waiter.isSettled)
   }
 
-  /** News came: those that ask right now look again once they have their answers. */
-  hint(): void {
-    for (const waiter of this.#waiters.all()) if (waiter.asking) waiter.hinted = true
+  /** News of these came, or of all: those that ask right now look again once they have their answers. */
+  hint(of: ReadonlySet<Waiter> | 'all'): void {
+    for (const waiter of of === 'all' ? this.#waiters.all() : of) if (waiter.asking) waiter.hinted = true
   }
 
   /** The runs that are waited for. */
@@ -56,6 +57,11 @@ export class WaitRoom {
 
   has(repository: RepositoryKey, run: RunKey, ticket: string): boolean {
     return this.#waiters.ofTicket(repository, run, ticket) !== undefined
+  }
+
+  /** Who waits for a run. */
+  of(repository: RepositoryKey, run: RunKey): readonly Waiter[] {
+    return this.#waiters.of(repository, run)
   }
 
   /** Queues until granted; answers at once where a synchronous store grants at once. */

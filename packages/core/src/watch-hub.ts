@@ -5,6 +5,7 @@ import type { WatchEvent } from './driver.ts'
 import type { Engine } from './engine.ts'
 import { type HolderId, type LeaseId, leaseOf, type RepositoryKey, type RunKey } from './keys.ts'
 import type { RunRow, StoreEvent, StoreEventKind } from './rows.ts'
+import type { Waiter } from './waiter.ts'
 
 /** Something that happened in a repository; `resync` = some may have been missed, so look for yourself. */
 export interface SlotEvent {
@@ -28,13 +29,22 @@ interface Watched {
   heard: boolean
 }
 
+/** What is to be looked at in the store: these waiters or all of them, the slots in hand or not. */
+interface Look {
+  readonly waiters: ReadonlySet<Waiter> | 'all'
+  readonly slots: boolean
+}
+
+const NONE: readonly Waiter[] = []
+const NO_WAITERS: ReadonlySet<Waiter> = new Set()
+
 /** The one stream of hints of a Manager, and everybody here who listens to it. */
 export class WatchHub {
   readonly #engine: Engine
   readonly #domains = new Map<RepositoryKey, Watched>()
   readonly #listeners = new Map<RepositoryKey, Set<(event: SlotEvent) => void>>()
   #running = false
-  #looking: { waiters: boolean; slots: boolean } | undefined
+  #looking: Look | undefined
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -140,11 +150,11 @@ export class WatchHub {
   }
 
   resyncWaiters(): void {
-    this.#look({ waiters: true, slots: false })
+    this.#look('all', false)
   }
 
   resyncSlots(): void {
-    this.#look({ waiters: false, slots: true })
+    this.#look(NO_WAITERS, true)
   }
 
   async #listen(): Promise<void> {
@@ -177,7 +187,7 @@ export class WatchHub {
 
   #hear(hint: WatchEvent): void {
     if (hint.kind === 'resync') {
-      this.#look({ waiters: true, slots: true })
+      this.#look('all', true)
       for (const [repository, { heard }] of this.#domains) if (heard) this.#tellResync(repository)
       return
     }
@@ -185,46 +195,50 @@ export class WatchHub {
     this.tell(event)
     const { slots, waitRoom } = this.#engine
     const { repository, run, ticket } = event
-    if (run !== undefined && ticket !== undefined && waitRoom.has(repository, run, ticket))
-      this.#look({ waiters: true, slots: false })
+    const waiters = run === undefined ? NONE : waitRoom.of(repository, run)
+    if (waiters.length > 0) this.#look(new Set(waiters), false)
     // A grant that nobody here waits for, as a late duplicate may bring about.
-    else if (event.kind === 'granted' && event.holder === this.#engine.holder())
-      this.#look({ waiters: false, slots: true })
+    if (event.kind === 'granted' && event.holder === this.#engine.holder())
+      if (!waiters.some((waiter) => waiter.ticket === ticket)) this.#look(NO_WAITERS, true)
     const ended =
       event.kind === 'released' ||
       event.kind === 'removed' ||
       event.kind === 'expired' ||
       event.kind === 'orphaned' ||
       event.kind === 'requeued'
-    if (ended && event.holder === this.#engine.holder() && slots.size > 0)
-      this.#look({ waiters: false, slots: true })
+    if (ended && event.holder === this.#engine.holder() && slots.size > 0) this.#look(NO_WAITERS, true)
   }
 
   /** Looks at the store once for everything that was asked for in this tick. */
-  #look(want: { waiters: boolean; slots: boolean }): void {
-    if (want.waiters) this.#engine.waitRoom.hint()
+  #look(waiters: ReadonlySet<Waiter> | 'all', slots: boolean): void {
+    this.#engine.waitRoom.hint(waiters)
     if (this.#looking !== undefined) {
-      this.#looking.waiters ||= want.waiters
-      this.#looking.slots ||= want.slots
+      this.#looking = {
+        waiters:
+          waiters === 'all' || this.#looking.waiters === 'all'
+            ? 'all'
+            : new Set([...this.#looking.waiters, ...waiters]),
+        slots: slots || this.#looking.slots,
+      }
       return
     }
-    this.#looking = want
+    this.#looking = { waiters, slots }
     queueMicrotask(() => {
-      const { waiters, slots } = this.#looking ?? want
+      const look = this.#looking
       this.#looking = undefined
-      if (this.#engine.closing.aborted) return
+      if (look === undefined || this.#engine.closing.aborted) return
       this.#engine.persist(
         'a look at the store',
         () => true,
-        () => this.#read(waiters, slots),
+        () => this.#read(look),
       )
     })
   }
 
-  async #read(waiters: boolean, slots: boolean): Promise<void> {
+  async #read({ waiters, slots }: Look): Promise<void> {
     const engine = this.#engine
     const { driver, waitRoom, keeper } = engine
-    const waiting = waiters ? waitRoom.idle() : []
+    const waiting = waitRoom.idle(waiters)
     if (waiting.length > 0) {
       const named = waiting.map(({ repository, run }) => ({ repository, run }))
       const { runs } = await engine.read('Looking at waiting runs', undefined, (signal) =>

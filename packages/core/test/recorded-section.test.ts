@@ -87,6 +87,18 @@ test('copies of a row in several lists are one row', () => {
   expect(section.head(REPOSITORY)).toBe(named)
 })
 
+test('a run is found among few and among many, each of its own repository', () => {
+  for (const count of [1, 8, 9, 40]) {
+    const rows = Array.from({ length: count }, (_, i) => entry(i, {}))
+    const section = open({ runs: rows })
+    const made = entry(count, {})
+    section.saved(made, undefined)
+    for (const row of [...rows, made]) expect(section.run(REPOSITORY, row.run)).toBe(row)
+    expect(section.run(REPOSITORY, 'acme/none' as RunKey)).toBe(undefined)
+    expect(section.run('acme/other' as RepositoryKey, 'acme/0' as RunKey)).toBe(undefined)
+  }
+})
+
 test('an overdue row is given out once, and not after it was dropped', () => {
   const rows = [entry(0, {}), entry(1, {})]
   const section = open({ overdue: rows })

@@ -7,7 +7,7 @@ import {
 } from '@slotkeeper/core/driver'
 import type { Mirror } from './mirror.ts'
 import { countsOf, onlyCounted, repositoryCells } from './repository-columns.ts'
-import { packed, runCells } from './run-columns.ts'
+import { runCells } from './run-columns.ts'
 import type { Store } from './store.ts'
 
 /**
@@ -43,6 +43,14 @@ function touchedRepositories(
   domain: RepositoryKey,
   { repositories, droppedRepositories, runs }: Changes,
 ): readonly RepositoryRow[] {
+  const [first] = repositories
+  // The commonest: its own one.
+  if (
+    first?.repository === domain &&
+    repositories.length === 1 &&
+    runs.every(({ row }) => row.repository === domain)
+  )
+    return repositories
   const touched = [...repositories]
   const touch = (key: RepositoryKey) => {
     if (touched.some(({ repository }) => repository === key) || droppedRepositories.includes(key)) return
@@ -86,13 +94,11 @@ function saveAhead(
   for (const row of rows) mirror.dropRun(row.repository, row.run)
   for (const row of repositories) {
     const { repository: key } = row
-    mirror.recent.save(
-      key,
-      now,
-      countsOf(row),
-      rows.filter((run) => run.repository === key),
-    )
-    Object.assign(mirror.repository(key), { row, committedAt: now })
+    const own = repositories.length === 1 ? rows : rows.filter((run) => run.repository === key)
+    mirror.recent.save(key, now, countsOf(row), own)
+    const known = mirror.repository(key)
+    known.row = row
+    known.committedAt = now
   }
 }
 
@@ -130,7 +136,7 @@ function writeRows(
     known.committedAt = now
   }
   for (const { row } of changes.runs) {
-    sql.saveRun.run(runCells(mirror.idOf(row.repository), packed(row)))
+    sql.saveRun.run(runCells(mirror.idOf(row.repository), row))
     mirror.setRun(row)
   }
 }

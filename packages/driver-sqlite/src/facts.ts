@@ -10,6 +10,7 @@ import {
   StoreError,
   sectionRequest,
 } from '@slotkeeper/core/driver'
+import type { KnownRepository } from './mirror.ts'
 import type { Cell } from './run-columns.ts'
 import type { Store } from './store.ts'
 
@@ -25,16 +26,18 @@ export function loadFacts(store: Store, batch: DomainBatch, budget: number): Fac
   for (const key of request.repositories) now = Math.max(now, mirror.repository(key).committedAt)
   const wall = store.wall()
   const repositories: RepositoryRow[] = []
-  const holders = new Map<HolderId, HolderRow>()
+  const holders: HolderRow[] = []
   let overdue = NO_ROWS
   let heads = NO_ROWS
 
   for (const key of request.repositories) {
-    const { row } = mirror.repository(key)
+    const known = mirror.repository(key)
+    const { row } = known
     if (row === undefined) continue
     repositories.push({ ...row, numbers: row.numbers.slice() })
-    overdue = join(overdue, loadOverdue(store, row, now, request.overdue + 1))
-    if (row.waiting > 0) heads = join(heads, loadHeads(store, key, request.heads + 1))
+    if (row.live > 0 || row.waiting > 0)
+      overdue = join(overdue, loadOverdue(store, known, row, now, request.overdue + 1))
+    if (row.waiting > 0) heads = join(heads, loadHeads(store, known, key, request.heads + 1))
   }
   if (repositories.length > 1) heads = [...heads].sort(queueOrder)
 
@@ -44,9 +47,9 @@ export function loadFacts(store: Store, batch: DomainBatch, budget: number): Fac
     if (row !== undefined) runs.push(row)
   }
   const know = (id: HolderId | undefined) => {
-    if (id === undefined || holders.has(id)) return
+    if (id === undefined || holders.some(({ holder }) => holder === id)) return
     const holder = mirror.holder(id)
-    if (holder !== undefined) holders.set(id, holder)
+    if (holder !== undefined) holders.push(holder)
   }
   for (const id of request.holders) know(id)
   for (const row of runs) know(row.holder)
@@ -61,7 +64,7 @@ export function loadFacts(store: Store, batch: DomainBatch, budget: number): Fac
     guard: mirror.guard(batch.domain) ?? NO_GUARD,
     repositories,
     runs,
-    holders: [...holders.values()],
+    holders,
     overdue: overdue.length > request.overdue ? overdue.slice(0, request.overdue) : overdue,
     overdueCut: overdue.length > request.overdue,
     heads: heads.length > request.heads ? heads.slice(0, request.heads) : heads,
@@ -69,12 +72,16 @@ export function loadFacts(store: Store, batch: DomainBatch, budget: number): Fac
   }
 }
 
-function loadOverdue(store: Store, row: RepositoryRow, now: number, limit: number): readonly RunRow[] {
+function loadOverdue(
+  store: Store,
+  known: KnownRepository,
+  row: RepositoryRow,
+  now: number,
+  limit: number,
+): readonly RunRow[] {
   const { mirror, sql } = store
   const { repository: key } = row
-  const known = mirror.repository(key)
   const id = mirror.idOf(key)
-  if (row.live === 0 && row.waiting === 0) return NO_ROWS
   if (row.status === 'removing') {
     // Its records need no deleting: they belong to this life of it.
     mirror.settle(key)
@@ -91,8 +98,16 @@ function loadOverdue(store: Store, row: RepositoryRow, now: number, limit: numbe
     : [...due, ...abandoned].map((cells) => mirror.keep(key, cells))
 }
 
-function loadHeads({ sql, mirror }: Store, repository: RepositoryKey, limit: number): readonly RunRow[] {
-  return sql.headKeys.all(mirror.idOf(repository), limit).map((run) => {
+function loadHeads(
+  { sql, mirror }: Store,
+  known: KnownRepository,
+  repository: RepositoryKey,
+  limit: number,
+): readonly RunRow[] {
+  const id = mirror.idOf(repository)
+  // Nothing is remembered: somebody else has committed.
+  if (known.runs.size === 0) return sql.heads.all(id, limit).map((cells) => mirror.keep(repository, cells))
+  return sql.headKeys.all(id, limit).map((run) => {
     const row = mirror.run(repository, run)
     if (row === undefined)
       throw new StoreError(

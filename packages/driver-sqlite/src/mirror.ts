@@ -18,7 +18,7 @@ const MOST_RUNS = 20_000
 const MOST_REPOSITORIES = 5_000
 
 /** What is known of a repository, all of it as it is in the file. Whoever wants to change a row takes a copy. */
-interface KnownRepository {
+export interface KnownRepository {
   /** What its runs are filed under; `undefined` where it has no row. */
   id: number | undefined
   row: RepositoryRow | undefined
@@ -149,7 +149,7 @@ export class Mirror {
   /** A copy of the run's row, for a decision to change. */
   run(repository: RepositoryKey, run: RunKey): RunRow | undefined {
     const recent = this.recent.run(repository, run)
-    if (recent !== undefined) return recent
+    if (recent !== undefined) return { ...recent }
     const { id, runs } = this.repository(repository)
     if (id === undefined) return undefined
     const known = runs.get(run)

@@ -13,8 +13,11 @@ import { UptimeClock } from './uptime-clock.ts'
 
 /** Store time begins here, well above the 0 that stands for `never` in rows. */
 const FIRST_TIME = 1_000_000
-/** The write-ahead log goes back into the file at this length, so that a page changed often is written there once. */
-const CHECKPOINT_PAGES = 4000
+/**
+ * The write-ahead log goes back into the file at this length. A page changed often is written there once, so a longer one is less work; but
+ * meanwhile nobody can commit, so a longer one is a longer wait for all.
+ */
+const CHECKPOINT_PAGES = 1000
 const LOG_BYTES = CHECKPOINT_PAGES * 4096
 const CACHE_KIB = 32 * 1024
 
@@ -52,6 +55,8 @@ export async function openStore(
       db.pragma(`cache_size = -${CACHE_KIB}`)
       db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
       db.pragma(`journal_size_limit = ${LOG_BYTES}`)
+      // SQLite's own waiting sleeps for milliseconds; from here on `turns` waits.
+      db.pragma('busy_timeout = 0')
       return new Store({ path: realpathSync(path), db, base, uptime, clock })
     }, signal)
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { RepositoryKey, RunKey, RunRow } from '@slotkeeper/core/driver'
 import type { Counts } from './repository-columns.ts'
-import { type Packed, packed, rowOf, runCells } from './run-columns.ts'
-import type { Statements } from './sql.ts'
+import { type Cell, type Packed, packed, rowOf, runCells } from './run-columns.ts'
+import { RUNS_AT_ONCE, type Statements } from './sql.ts'
 
 /** After so many rows of runs, or so many commits, all is settled; it takes some milliseconds. */
 const MOST_RUNS = 2048
@@ -17,9 +17,9 @@ type Told =
 /** Where the runs of a `Told` begin. */
 const FIRST_RUN = 3
 
-/** What came before the tables in one repository. */
+/** What came before the tables in one repository. Nobody changes its rows. */
 interface Ahead {
-  readonly runs: Map<RunKey, Packed>
+  readonly runs: Map<RunKey, RunRow>
   counts: Counts
   committedAt: number
 }
@@ -89,29 +89,32 @@ export class Recent {
     return this.#ahead.get(key)?.committedAt ?? 0
   }
 
-  /** The run's row, if it is here. */
+  /** The run's row, if it is here. Whoever wants to change it takes a copy. */
   run(key: RepositoryKey, run: RunKey): RunRow | undefined {
-    const list = this.#ahead.get(key)?.runs.get(run)
-    return list && rowOf(key, list)
+    return this.#ahead.get(key)?.runs.get(run)
   }
 
-  /** The runs of one repository, or of all. */
+  /** Copies of the runs of one repository, or of all. */
   *runs(of?: RepositoryKey): Iterable<RunRow> {
     for (const [key, { runs }] of this.#ahead)
-      if (of === undefined || of === key) for (const list of runs.values()) yield rowOf(key, list)
+      if (of === undefined || of === key) for (const row of runs.values()) yield { ...row }
   }
 
-  /** Takes note of a repository's counts, the time of the commit and the changed rows of runs. */
+  /** Takes note of a repository's counts, the time of the commit and the changed rows of runs, which nobody changes from now on. */
   save(key: RepositoryKey, committedAt: number, counts: Counts, rows: readonly RunRow[]): void {
-    this.#tell([key, committedAt, counts, ...rows.map(packed)])
+    this.#told.push([key, committedAt, counts, ...rows.map(packed)])
+    const ahead = this.#aheadOf(key, committedAt, counts)
+    for (const row of rows) this.#learnRun(ahead, row)
   }
 
   /** Writes what is here of a repository into the tables. */
   settle(key: RepositoryKey, id: number): void {
     const ahead = this.#ahead.get(key)
     if (ahead === undefined) return
-    this.#write(ahead, id)
-    this.#tell([key])
+    this.#writeRuns(cellsOf(ahead, id))
+    this.#writeCounts(ahead, id)
+    this.#told.push([key])
+    this.#ahead.delete(key)
   }
 
   /** Appends what the transaction told; to be called last in it. `idOf` finds a repository's id, should it be time to settle all. */
@@ -129,15 +132,14 @@ export class Recent {
 
   #settleAll(idOf: (key: RepositoryKey) => number, mostCounts: number): void {
     const kept: Told[] = []
+    const cells: Cell[][] = []
     const keeps = this.#ahead.size <= mostCounts
     for (const [key, ahead] of this.#ahead) {
-      const { counts, committedAt } = ahead
-      if (!keeps) this.#write(ahead, idOf(key))
-      else {
-        this.#writeRuns(ahead, idOf(key))
-        kept.push([key, committedAt, counts])
-      }
+      cells.push(...cellsOf(ahead, idOf(key)))
+      if (keeps) kept.push([key, ahead.committedAt, ahead.counts])
+      else this.#writeCounts(ahead, idOf(key))
     }
+    this.#writeRuns(cells)
     this.#sql.dropRecent.run()
     this.#sql.noteSettled.run(this.#newest)
     this.#settled = this.#newest
@@ -151,18 +153,18 @@ export class Recent {
     this.#told = []
   }
 
-  #write(ahead: Ahead, id: number): void {
-    this.#writeRuns(ahead, id)
-    this.#sql.saveCounts.run(JSON.stringify(ahead.counts), ahead.committedAt, id)
+  #writeCounts({ counts, committedAt }: Ahead, id: number): void {
+    this.#sql.saveCounts.run(JSON.stringify(counts), committedAt, id)
   }
 
-  #writeRuns({ runs }: Ahead, id: number): void {
-    for (const list of runs.values()) this.#sql.saveRun.run(runCells(id, list))
-  }
-
-  #tell(told: Told): void {
-    this.#told.push(told)
-    this.#learn(told)
+  /** Neighbours in the table go together, which is less work. */
+  #writeRuns(cells: Cell[][]): void {
+    const { saveRun, saveRuns } = this.#sql
+    cells.sort(byRun)
+    let at = 0
+    for (; at + RUNS_AT_ONCE <= cells.length; at += RUNS_AT_ONCE)
+      saveRuns.run(cells.slice(at, at + RUNS_AT_ONCE).flat())
+    for (; at < cells.length; at++) saveRun.run(cells[at])
   }
 
   #learn(told: Told): void {
@@ -171,15 +173,27 @@ export class Recent {
       this.#ahead.delete(key)
       return
     }
-    const ahead: Ahead = { runs: this.#ahead.get(key)?.runs ?? new Map(), counts, committedAt }
-    this.#ahead.set(key, ahead)
-    for (let at = FIRST_RUN; at < told.length; at++) {
-      const list = told[at] as Packed
-      const [run, phase, , , , dueAt] = list
-      this.#runs++
-      ahead.runs.set(run as RunKey, list)
-      if (phase === 'record' && typeof dueAt === 'number' && dueAt < this.#firstDue) this.#firstDue = dueAt
+    const ahead = this.#aheadOf(key, committedAt, counts)
+    for (let at = FIRST_RUN; at < told.length; at++) this.#learnRun(ahead, rowOf(key, told[at] as Packed))
+  }
+
+  #aheadOf(key: RepositoryKey, committedAt: number, counts: Counts): Ahead {
+    let ahead = this.#ahead.get(key)
+    if (ahead === undefined) {
+      ahead = { runs: new Map(), counts, committedAt }
+      this.#ahead.set(key, ahead)
+    } else {
+      ahead.counts = counts
+      ahead.committedAt = committedAt
     }
+    return ahead
+  }
+
+  #learnRun({ runs }: Ahead, row: RunRow): void {
+    const { run, phase, dueAt } = row
+    this.#runs++
+    runs.set(run, row)
+    if (phase === 'record' && dueAt !== undefined && dueAt < this.#firstDue) this.#firstDue = dueAt
   }
 
   #clear(): void {
@@ -187,4 +201,14 @@ export class Recent {
     this.#runs = 0
     this.#firstDue = Number.POSITIVE_INFINITY
   }
+}
+
+function cellsOf({ runs }: Ahead, id: number): Cell[][] {
+  return Array.from(runs.values(), (row) => runCells(id, row))
+}
+
+/** As the table is filed: by run, then by the repository's id. */
+function byRun([run, repository]: readonly Cell[], [otherRun, otherRepository]: readonly Cell[]): number {
+  if (run === otherRun) return (repository as number) - (otherRepository as number)
+  return (run as string) < (otherRun as string) ? -1 : 1
 }

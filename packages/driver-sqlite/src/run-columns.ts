@@ -21,18 +21,17 @@ export type Packed = readonly unknown[]
 /** How many of them have columns. */
 const FILED = 6
 
-export function runCells(repository: number, list: Packed): Cell[] {
-  const [run, phase, holder, priority, sequence, dueAt] = list as Cell[]
+export function runCells(repository: number, row: RunRow): Cell[] {
   return [
-    run,
+    row.run,
     repository,
-    phase,
-    holder,
-    priority,
-    sequence,
-    dueAt,
-    JSON.stringify(list.slice(FILED)),
-  ] as Cell[]
+    row.phase,
+    row.holder ?? null,
+    row.priority,
+    row.sequence,
+    row.dueAt ?? null,
+    JSON.stringify(packed(row).slice(FILED)),
+  ]
 }
 
 /** A row of `run`; its repository is known. */

@@ -9,6 +9,15 @@ const values = (columns: readonly string[]) => columns.map(() => '?').join(', ')
 const excluded = (columns: readonly string[]) =>
   columns.map((column) => `${column} = excluded.${column}`).join(', ')
 
+/** How many runs `saveRuns` writes. */
+export const RUNS_AT_ONCE = 16
+
+const saveRuns = (rows: number) => `INSERT INTO run (${RUN_COLUMNS.join(', ')})
+  VALUES ${Array(rows)
+    .fill(`(${values(RUN_COLUMNS)})`)
+    .join(', ')}
+  ON CONFLICT (run, repository) DO UPDATE SET ${excluded(RUN_COLUMNS.slice(2))}`
+
 /** Has something to do that no live caller will come for; parameter: now. */
 const OVERDUE_WORK = `
   EXISTS (SELECT 1 FROM run INDEXED BY run_any_due WHERE due_at <= :now AND due_at IS NOT NULL AND phase <> 'record')
@@ -84,8 +93,8 @@ export function prepareStatements(db: Database) {
 
     /** run, repository's id, as in every statement on runs */
     run: rows(`SELECT ${RUN} FROM run WHERE run = ? AND repository = ?`),
-    saveRun: run(`INSERT INTO run (${RUN_COLUMNS.join(', ')}) VALUES (${values(RUN_COLUMNS)})
-      ON CONFLICT (run, repository) DO UPDATE SET ${excluded(RUN_COLUMNS.slice(2))}`),
+    saveRun: run(saveRuns(1)),
+    saveRuns: run(saveRuns(RUNS_AT_ONCE)),
     dropRun: run('DELETE FROM run WHERE run = ? AND repository = ?'),
     /** The earliest time at which something must happen to a row of the repository. */
     firstDue: one(

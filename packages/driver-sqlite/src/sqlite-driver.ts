@@ -68,7 +68,8 @@ class SqliteDriver implements Driver {
 
   constructor(options: Settled) {
     this.#options = options
-    this.#turns = new Turns({ path: options.path, lockTimeoutMs: options.lockTimeoutMs, fail: this.#fail })
+    const { path, lockTimeoutMs, busyTimeoutMs } = options
+    this.#turns = new Turns({ path, lockTimeoutMs, busyTimeoutMs, fail: this.#fail })
   }
 
   async open({ schema }: { readonly schema: 'migrate' | 'check' }, signal?: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '@slotkeeper/core/driver'
 
 /** Between two looks at the uptime, which costs a system file, the monotonic clock serves for this long. */
-const TRUSTED_MS = 1
+const TRUSTED_MS = 5
 /** The wall clock moved by so much more than the monotonic one: the machine may have been suspended in between. */
 const SUSPECT_MS = 2
 /** Linux tells its uptime in hundredths of a second, macOS in seconds. */

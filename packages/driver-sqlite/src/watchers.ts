@@ -1,5 +1,6 @@
 import { Channel, type StoreEvent, type WatchEvent, type WatchOptions } from '@slotkeeper/core/driver'
 import type { Bell } from './bell.ts'
+import type { Cell } from './run-columns.ts'
 import type { Store } from './store.ts'
 
 const RESYNC: WatchEvent = Object.freeze({ kind: 'resync' })
@@ -21,6 +22,8 @@ export class Watchers {
   readonly #origin: string
   readonly #watchers = new Set<Watcher>()
   #cursor = 0
+  /** SQLite's count of what others have committed, as it was when all of that had been told. */
+  #toldVersion: Cell | undefined
 
   constructor(store: Store, bell: Bell, origin: string) {
     this.#store = store
@@ -67,6 +70,9 @@ export class Watchers {
 
   #look(): void {
     try {
+      // The bell rings for this process's own commits too. The version is read first, so that what comes later is looked for again.
+      const version = this.#store.sql.dataVersion.get()
+      if (version === this.#toldVersion) return
       for (;;) {
         const rows = this.#store.sql.eventsAfter.all(this.#cursor, PAGE)
         for (const [id, origin, events] of rows) {
@@ -75,8 +81,9 @@ export class Watchers {
           this.#cursor = id as number
           if (origin !== this.#origin) this.#tellEvents(JSON.parse(events as string))
         }
-        if (rows.length < PAGE) return
+        if (rows.length < PAGE) break
       }
+      this.#toldVersion = version
     } catch {
       // The file is locked for a moment, or gone: the backstop looks again, and calls that need the store say what is wrong.
     }

@@ -1,11 +1,13 @@
 import { existsSync, statSync, unlinkSync } from 'node:fs'
 import { getActiveResourcesInfo } from 'node:process'
+import { Manager, type Repository, repository } from '@slotkeeper/core'
 import type { HolderId, StoreEvent, WatchEvent } from '@slotkeeper/core/driver'
 import { describe, expect, test } from 'vitest'
 import {
   acquire,
   ask,
   batchOf,
+  cleanUp,
   decide,
   driverOf,
   grantOf,
@@ -18,6 +20,12 @@ import {
   start,
   tryFor,
 } from './support.ts'
+
+/** Waits until so many wait. */
+async function queued(manager: Manager, of: Repository, count: number): Promise<void> {
+  while ((await manager.getCurrentSlots(of)).waiting !== count)
+    await new Promise((resolve) => setImmediate(resolve))
+}
 
 describe('a file that somebody else keeps locked', () => {
   test('loses no call and blocks no event loop', async () => {
@@ -135,6 +143,43 @@ describe('watching', () => {
     await ask(other, b, acquire('acme/3', a))
     for (const run of runs) await ask(other, b, release(run))
     expect(await mine.next()).toMatchObject({ event: { run: 'acme/2', kind: 'released' } })
+  })
+
+  test('news of a run makes its own waiter look, and none of the others', async () => {
+    const path = newPath()
+    const driver = driverOf(path)
+    const looks: string[][] = []
+    const read = driver.read.bind(driver)
+    driver.read = (query, signal) => {
+      if (query.kind === 'runs') looks.push(query.runs.map(({ run }) => run))
+      return read(query, signal)
+    }
+    const waits = new Manager({ driver })
+    const holds = new Manager({ driver: driverOf(path) })
+    cleanUp(() => waits.close())
+    cleanUp(() => holds.close())
+    const one = repository('acme/api', { concurrencyLimit: 1 })
+    const slots = [await holds.waitForSlot({ repository: one, run: 'acme/0' })]
+    for (const run of ['acme/1', 'acme/2', 'acme/3'] as const) {
+      const granted = waits.waitForSlot({ repository: one, run })
+      await queued(waits, one, 1)
+      // From the second time on nothing that came with the beginning of the watch is left.
+      looks.length = 0
+      const others = (['acme/8', 'acme/9'] as const).map((other) => {
+        const abort = new AbortController()
+        const gone = waits.waitForSlot({ repository: one, run: other, signal: abort.signal })
+        return { abort, gone: gone.catch(() => {}) }
+      })
+      await queued(waits, one, 3)
+      await slots.pop()?.release()
+      slots.push(await granted)
+      if (run !== 'acme/1') expect(looks).toEqual([[run]])
+      for (const { abort } of others) abort.abort(new Error('enough'))
+      await Promise.all(others.map(({ gone }) => gone))
+      await queued(waits, one, 0)
+      await slots.pop()?.release()
+      slots.push(await holds.waitForSlot({ repository: one, run: `${run}-back` }))
+    }
   })
 
   test('what nobody watches is not written down; what a watch command asked for is', async () => {
