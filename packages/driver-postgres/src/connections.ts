@@ -1,4 +1,4 @@
-import type pg from 'pg'
+import pg from 'pg'
 import { Flight, FlightError, type Row, type Step } from './flight.ts'
 
 /** A connection while somebody works with it. */
@@ -9,20 +9,32 @@ export interface Wire {
 
 /** What PostgreSQL says when a name is not prepared on this connection, or is already: somebody shares it out between statements. */
 const NOT_OURS = new Set(['26000', '42P05'])
+/** How long the server is given to hear that a connection ends, in ms. */
+const FAREWELL_MS = 500
 
 /** The connections that calls take turns on. */
 export class Connections {
   readonly #pool: pg.Pool
+  /** A pool of somebody else's stays open. */
+  readonly #isOwn: boolean
+  readonly #clients = new Set<pg.PoolClient>()
+  /** Ends the calls under way. */
+  readonly #underway = new Set<(reason: unknown) => void>()
   /** Behind a pooler that shares connections out between transactions nothing stays prepared. */
   #prepares = true
 
-  constructor(pool: pg.Pool) {
-    this.#pool = pool
+  constructor(options: { readonly pool: pg.Pool } | { readonly config: pg.PoolConfig }) {
+    this.#isOwn = !('pool' in options)
+    this.#pool = 'pool' in options ? options.pool : new pg.Pool(options.config)
+    if (!this.#isOwn) return
+    // A connection that breaks while nobody uses it is replaced when one is needed.
+    this.#pool.on('error', nothing)
+    this.#pool.on('connect', (client) => this.#clients.add(client))
+    this.#pool.on('remove', (client) => this.#clients.delete(client as pg.PoolClient))
   }
 
-  /** Whether statements stay prepared; false once the server's connections turned out not to be one's own. */
-  get prepares(): boolean {
-    return this.#prepares
+  get pool(): pg.Pool {
+    return this.#pool
   }
 
   /** One flight on a connection of its own. */
@@ -35,51 +47,70 @@ export class Connections {
    * which ends its transaction.
    */
   async use<T>(work: (wire: Wire) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const client = await this.#take(signal)
+    signal?.throwIfAborted()
+    let client: pg.PoolClient | undefined
     let isBroken = false
+    let stop = (_reason: unknown) => {}
+    const stopped = new Promise<never>((_, reject) => {
+      stop = (reason) => {
+        isBroken = true
+        if (client !== undefined) cut(client)
+        reject(reason)
+      }
+    })
+    stopped.catch(nothing)
+    const onAbort = () => stop(signal?.reason)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    this.#underway.add(stop)
     const onError = () => {
       isBroken = true
     }
-    const onAbort = () => {
-      isBroken = true
-      cut(client)
-    }
-    client.on('error', onError)
-    signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      return await work({ run: (steps) => this.#fly(client, steps) })
+      client = await this.#take(stopped)
+      client.on('error', onError)
+      const taken = client
+      return await Promise.race([work({ run: (steps) => this.#fly(taken, steps) }), stopped])
     } catch (error) {
       if (!(error instanceof FlightError) || error.state === undefined) isBroken = true
-      throw signal?.aborted === true ? signal.reason : error
+      throw error
     } finally {
       signal?.removeEventListener('abort', onAbort)
-      client.removeListener('error', onError)
-      if (isBroken) client.once('error', nothing)
-      client.release(isBroken)
+      this.#underway.delete(stop)
+      if (client !== undefined) {
+        client.removeListener('error', onError)
+        if (isBroken) {
+          client.on('error', nothing)
+          cut(client)
+        }
+        client.release(isBroken)
+      }
     }
   }
 
-  async #take(signal: AbortSignal | undefined): Promise<pg.PoolClient> {
-    signal?.throwIfAborted()
+  /** Ends the calls under way with `reason`, and the connections unless they are somebody else's. */
+  async close(reason: unknown): Promise<void> {
+    for (const stop of this.#underway) stop(reason)
+    if (!this.#isOwn) return
+    // A server that stands still says nothing any more.
+    const timer = setTimeout(() => {
+      for (const client of this.#clients) cut(client)
+    }, FAREWELL_MS)
+    try {
+      await this.#pool.end()
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #take(stopped: Promise<never>): Promise<pg.PoolClient> {
     const taken = this.#pool.connect()
-    if (signal === undefined) return await taken
-    return await new Promise((resolve, reject) => {
-      const onAbort = () => {
-        taken.then((client) => client.release(), nothing)
-        reject(signal.reason)
-      }
-      signal.addEventListener('abort', onAbort, { once: true })
-      taken.then(
-        (client) => {
-          signal.removeEventListener('abort', onAbort)
-          if (!signal.aborted) resolve(client)
-        },
-        (error: unknown) => {
-          signal.removeEventListener('abort', onAbort)
-          reject(error)
-        },
-      )
-    })
+    try {
+      return await Promise.race([taken, stopped])
+    } catch (error) {
+      // It may still come about, and is not needed then.
+      taken.then((client) => client.release(), nothing)
+      throw error
+    }
   }
 
   #fly(client: pg.PoolClient, steps: readonly Step[]): Promise<readonly (readonly Row[])[]> {

@@ -15,7 +15,6 @@ import {
   type WatchEvent,
   type WatchOptions,
 } from '@slotkeeper/core/driver'
-import pg from 'pg'
 import { coded, connectionOptions } from './connection/connect.ts'
 import { Connections } from './connections.ts'
 import { ask, closeHolder, heartbeat, type Keeping, openHolder } from './holders.ts'
@@ -50,7 +49,7 @@ export function postgresDriver(options: PostgresDriverOptions): Driver {
 }
 
 interface Open {
-  readonly pool: pg.Pool
+  readonly connections: Connections
   readonly keeping: Keeping
   readonly deciding: Deciding
   readonly watchers: Watchers
@@ -75,7 +74,7 @@ class PostgresDriver implements Driver {
     if (this.#closed) throw closed()
     const opened = this.#equip()
     try {
-      await openStore({ ...this.#options, pool: opened.pool, keeping: opened.keeping }, schema, signal)
+      await openStore({ ...this.#options, pool: opened.connections.pool, keeping: opened.keeping }, schema, signal)
       this.#opened = opened
     } catch (error) {
       await this.#end(opened)
@@ -134,10 +133,10 @@ class PostgresDriver implements Driver {
     if (opened !== undefined) await this.#end(opened)
   }
 
-  async #end({ watchers, listener, pool }: Open): Promise<void> {
+  async #end({ watchers, listener, connections }: Open): Promise<void> {
     watchers.close()
     listener.stop()
-    if (pool !== this.#options.pool) await pool.end()
+    await connections.close(closed())
   }
 
   async #call<T>(
@@ -155,11 +154,11 @@ class PostgresDriver implements Driver {
 
   #equip(): Open {
     const { schema, lockTimeoutMs, history, listen, maxConnections } = this.#options
-    const config = this.#options.pool?.options ?? connectionOptions(this.#options.connection)
-    const pool = this.#options.pool ?? new pg.Pool({ ...config, max: maxConnections })
-    // A connection that breaks while nobody uses it is replaced when it is needed.
-    if (pool !== this.#options.pool) pool.on('error', nothing)
-    const connections = new Connections(pool)
+    const { pool } = this.#options
+    const config = pool?.options ?? connectionOptions(this.#options.connection)
+    const connections = new Connections(
+      pool === undefined ? { config: { ...config, max: maxConnections } } : { pool },
+    )
     const sql = this.#sql
     const origin = randomUUID()
     const channel = channelOf(schema)
@@ -186,7 +185,7 @@ class PostgresDriver implements Driver {
       lockSeed: lockSeedOf(schema),
       mayHaveMissed: () => watchers.resync(),
     }
-    return { pool, keeping, deciding, watchers, listener }
+    return { connections, keeping, deciding, watchers, listener }
   }
 
   #get(): Open {
@@ -200,5 +199,3 @@ class PostgresDriver implements Driver {
 function closed(): ManagerClosedError {
   return new ManagerClosedError('The PostgreSQL driver is closed. Make a new one to go on.')
 }
-
-function nothing(): void {}

@@ -3,6 +3,8 @@ import {
   type Decide,
   type Decision,
   type DomainBatch,
+  InternalError,
+  isSlotkeeperError,
   type Manifest,
   RecordedSection,
   type SlotkeeperError,
@@ -160,7 +162,9 @@ async function attempt(
       try {
         decided.push(decideOne(deciding, batch, found, decide))
       } catch (error) {
-        batch.error = deciding.coded(error, `${batch.domain} cannot be decided`)
+        batch.error = isSlotkeeperError(error)
+          ? error
+          : new InternalError(`${batch.domain} cannot be decided: ${(error as Error).message}`, error)
       }
     }
     await commit(deciding, wire, decided)
