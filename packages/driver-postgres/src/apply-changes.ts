@@ -21,7 +21,8 @@ export function applying(sql: Statements, recorded: readonly Recorded[], history
   const add = (statement: Statement, rows: readonly unknown[]) => {
     if (rows.length > 0) steps.push({ statement, values: [JSON.stringify(rows)] })
   }
-  const ofAll = <T>(pick: (changes: Changes) => readonly T[]) => written.flatMap(({ changes }) => pick(changes))
+  const ofAll = <T>(pick: (changes: Changes) => readonly T[]) =>
+    written.flatMap(({ changes }) => pick(changes))
   const dropped = ofAll(({ droppedRuns }) => droppedRuns)
   const changed = ofAll(({ runs }) => runs)
 
@@ -32,8 +33,14 @@ export function applying(sql: Statements, recorded: readonly Recorded[], history
       .map(({ row: { repository, run } }) => ({ repository, run })),
   )
   steps.push(...holdHolders(sql, written))
-  add(sql.dropRuns, dropped.map(({ row: { repository, run } }) => ({ repository, run })))
-  add(sql.saveRuns, changed.map(({ row }) => runJson(row)))
+  add(
+    sql.dropRuns,
+    dropped.map(({ row: { repository, run } }) => ({ repository, run })),
+  )
+  add(
+    sql.saveRuns,
+    changed.map(({ row }) => runJson(row)),
+  )
   const gone = new Set(ofAll(({ droppedRepositories }) => droppedRepositories))
   add(sql.dropRepositories, [...gone])
   add(sql.dropDomains, [...gone])
@@ -45,9 +52,7 @@ export function applying(sql: Statements, recorded: readonly Recorded[], history
   add(
     sql.saveGuards,
     written.flatMap(({ domain, changes: { guard } }) =>
-      guard === undefined
-        ? []
-        : [{ domain, watched_until: guard.watchedUntil, backlog: guard.backlog }],
+      guard === undefined ? [] : [{ domain, watched_until: guard.watchedUntil, backlog: guard.backlog }],
     ),
   )
   const floor = Math.max(...written.map(({ changes }) => changes.tokenFloor))

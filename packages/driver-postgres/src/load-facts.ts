@@ -76,7 +76,8 @@ function toFacts(requests: readonly SectionRequest[], loaded: Loaded): Facts[] {
     const repository = json === undefined ? undefined : repositoryOf(json)
     // Pinned rows were skipped, and a repository that still has some is not gone.
     const hidden =
-      repository?.status === 'removing' && removing.filter(isNoRecord).length < repository.live + repository.waiting
+      repository?.status === 'removing' &&
+      removing.filter(isNoRecord).length < repository.live + repository.waiting
     return {
       domain,
       now: Math.max(wall, (json?.committed_at as number | undefined) ?? 0),

@@ -63,7 +63,10 @@ async function make({ pool, schema }: Place, signal: AbortSignal | undefined): P
 }
 
 /** The layout of the store that is there, if one is. */
-async function lookAt({ keeping, schema }: Place, signal: AbortSignal | undefined): Promise<number | undefined> {
+async function lookAt(
+  { keeping, schema }: Place,
+  signal: AbortSignal | undefined,
+): Promise<number | undefined> {
   try {
     const [row] = await ask(keeping, [{ statement: keeping.sql.about }], signal)
     if (row === undefined) throw foreign(schema)

@@ -74,7 +74,11 @@ class PostgresDriver implements Driver {
     if (this.#closed) throw closed()
     const opened = this.#equip()
     try {
-      await openStore({ ...this.#options, pool: opened.connections.pool, keeping: opened.keeping }, schema, signal)
+      await openStore(
+        { ...this.#options, pool: opened.connections.pool, keeping: opened.keeping },
+        schema,
+        signal,
+      )
       this.#opened = opened
     } catch (error) {
       await this.#end(opened)
@@ -172,7 +176,11 @@ class PostgresDriver implements Driver {
       channel,
       listen,
       notify: async (payload) => {
-        await ask(keeping, [{ statement: sql.notify, values: [channel, JSON.stringify([payload])] }], undefined)
+        await ask(
+          keeping,
+          [{ statement: sql.notify, values: [channel, JSON.stringify([payload])] }],
+          undefined,
+        )
       },
       onBegin: () => watchers.begin(),
       onPause: () => watchers.pause(),
@@ -190,9 +198,7 @@ class PostgresDriver implements Driver {
 
   #get(): Open {
     if (this.#opened !== undefined) return this.#opened
-    throw this.#closed
-      ? closed()
-      : new InternalError('The PostgreSQL driver was used before it was opened.')
+    throw this.#closed ? closed() : new InternalError('The PostgreSQL driver was used before it was opened.')
   }
 }
 

@@ -117,6 +117,31 @@ CREATE VIEW ${s}.pipeline_run_states AS
   FROM ${s}.concurrency_slots WHERE state IS NOT NULL;
 COMMENT ON VIEW ${s}.pipeline_run_states IS 'Slotkeeper: where every run is in its attempt; read only';
 
+-- Locks the row of a held slot until the caller's transaction ends, and fails unless it is held with that token. Runs with the rights of
+-- its owner, so that whoever may call it needs no other right here. The row is looked at by the statement that locks it; the holder by one
+-- that comes later, since its heartbeats go on meanwhile.
+CREATE FUNCTION ${s}.assert_held(repository_key text, pipeline_run_key text, token bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+  found_holder text;
+  now_ms double precision;
+BEGIN
+  SELECT s.holder INTO found_holder FROM ${s}.concurrency_slots s
+    WHERE s.repository_key = assert_held.repository_key AND s.pipeline_run_key = assert_held.pipeline_run_key
+      AND s.phase = 'running' AND s.token = assert_held.token FOR SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the slot is not held with this token any more' USING ERRCODE = 'SK001';
+  END IF;
+  now_ms := extract(epoch FROM clock_timestamp()) * 1000;
+  PERFORM 1 FROM ${s}.holders h WHERE h.holder = found_holder AND NOT h.dead
+    AND greatest(h.expires_at, extract(epoch FROM pg_postmaster_start_time()) * 1000 + h.ttl_ms) > now_ms;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the holder of the slot is dead or overdue' USING ERRCODE = 'SK002';
+  END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION ${s}.assert_held(text, text, bigint) FROM PUBLIC;
+
 CREATE TABLE ${s}.slot_events (
   position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),  -- tells which positions can still be joined by lower ones

@@ -275,7 +275,7 @@ export function statementsOf(schema: string) {
     runs AS MATERIALIZED (
       SELECT * FROM kept UNION ALL SELECT * FROM running UNION ALL SELECT * FROM heads UNION ALL SELECT * FROM parked
       UNION ALL SELECT * FROM asked)
-    ${snapshot('(SELECT $1::text AS key)', ", 'before', (SELECT entries FROM before), 'asked', " + all('asked'))}`,
+    ${snapshot('(SELECT $1::text AS key)', `, 'before', (SELECT entries FROM before), 'asked', ${all('asked')}`)}`,
   }
 
   /** What was read of one moment, with the repositories of `keys` and the holders of `runs`. */

@@ -111,7 +111,9 @@ function fail(
 ): void {
   if (!(error instanceof FlightError) || error.state === undefined) deciding.mayHaveMissed()
   for (const batch of group) {
-    batch.error = pinned(deciding, batch, error) ?? deciding.coded(signal?.aborted ? signal.reason : error, `${batch.domain} cannot be decided`)
+    batch.error =
+      pinned(deciding, batch, error) ??
+      deciding.coded(signal?.aborted ? signal.reason : error, `${batch.domain} cannot be decided`)
     batch.done()
   }
 }
@@ -202,7 +204,12 @@ async function commit(deciding: Deciding, wire: Wire, decided: readonly Decided[
   const telling: Step[] =
     told.length === 0
       ? []
-      : [{ statement: sql.notify, values: [deciding.channel, JSON.stringify(payloadsOf(deciding.origin, told))] }]
+      : [
+          {
+            statement: sql.notify,
+            values: [deciding.channel, JSON.stringify(payloadsOf(deciding.origin, told))],
+          },
+        ]
   try {
     // What is told goes after the commit in the same flight: telling inside of it would make all commits of the server wait for one another.
     await wire.run([...changes, { statement: sql.commit }, ...telling])
