@@ -18,6 +18,7 @@ import {
 import { coded, connectionOptions } from './connection/connect.ts'
 import { Connections } from './connections.ts'
 import { ask, closeHolder, heartbeat, type Keeping, openHolder } from './holders.ts'
+import { Lanes } from './lanes.ts'
 import { Listener } from './listener.ts'
 import { openStore } from './open-store.ts'
 import { type PostgresDriverOptions, type Settled, settleOptions } from './options.ts'
@@ -51,7 +52,7 @@ export function postgresDriver(options: PostgresDriverOptions): Driver {
 interface Open {
   readonly connections: Connections
   readonly keeping: Keeping
-  readonly deciding: Deciding
+  readonly lanes: Lanes
   readonly watchers: Watchers
   readonly listener: Listener
 }
@@ -88,7 +89,7 @@ class PostgresDriver implements Driver {
   }
 
   async transact(batch: readonly DomainBatch[], decide: Decide, signal?: AbortSignal): Promise<void> {
-    await transact(this.#get().deciding, batch, decide, signal)
+    await this.#get().lanes.take(batch, decide, signal)
   }
 
   read(query: Query, signal?: AbortSignal): Promise<Snapshot> {
@@ -193,7 +194,11 @@ class PostgresDriver implements Driver {
       lockSeed: lockSeedOf(schema),
       mayHaveMissed: () => watchers.resync(),
     }
-    return { connections, keeping, deciding, watchers, listener }
+    const lanes = new Lanes(
+      (works, signal) => transact(deciding, works, signal),
+      (error, domain) => coded(error, `${domain} cannot be decided`),
+    )
+    return { connections, keeping, lanes, watchers, listener }
   }
 
   #get(): Open {

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
-  type Decide,
   type Decision,
-  type DomainBatch,
   InternalError,
   isSlotkeeperError,
   type Manifest,
@@ -14,6 +12,7 @@ import {
 import { applying, type Recorded } from './apply-changes.ts'
 import type { Connections, Wire } from './connections.ts'
 import { FlightError, type Step } from './flight.ts'
+import type { Work } from './lanes.ts'
 import { loading } from './load-facts.ts'
 import { payloadsOf } from './payloads.ts'
 import type { Statements } from './statements.ts'
@@ -35,8 +34,6 @@ export interface Deciding {
   mayHaveMissed(): void
 }
 
-/** Domains in one transaction at most: each takes a lock in the server's table of locks, which has room for some thousands. */
-const MOST_DOMAINS = 64
 /** How long domains that are decided together wait for each other's locks, in ms; then each goes by itself. */
 const SHARED_LOCK_MS = 50
 /** A transaction whose process stands still is ended by the server after this, so that its locks hold up nobody for long. */
@@ -50,7 +47,7 @@ const AGAIN = new Set(['40P01', '40001', '22012', '26000', '42P05'])
 const LOCK_NOT_AVAILABLE = '55P03'
 
 interface Decided extends Recorded {
-  readonly batch: DomainBatch
+  readonly work: Work
   readonly decision: Decision
   readonly events: readonly StoreEvent[]
 }
@@ -58,67 +55,41 @@ interface Decided extends Recorded {
 /** Decides each domain's commands; several domains share a transaction until one of them fails. */
 export async function transact(
   deciding: Deciding,
-  batches: readonly DomainBatch[],
-  decide: Decide,
-  signal: AbortSignal | undefined,
+  works: readonly Work[],
+  signal: AbortSignal,
 ): Promise<void> {
-  const groups: DomainBatch[][] = []
-  for (let at = 0; at < batches.length; at += MOST_DOMAINS) groups.push(batches.slice(at, at + MOST_DOMAINS))
-  await Promise.all(groups.map((group) => decideGroup(deciding, group, decide, signal)))
-}
-
-async function decideGroup(
-  deciding: Deciding,
-  group: readonly DomainBatch[],
-  decide: Decide,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (group.length > 1) {
+  if (works.length > 1) {
     try {
-      await attempt(deciding, group, decide, signal, SHARED_LOCK_MS)
+      await attempt(deciding, works, signal, SHARED_LOCK_MS)
       return
     } catch (error) {
       // Only PostgreSQL's own refusal says that nothing was written and that the others may do better alone.
-      if (!(error instanceof FlightError) || error.state === undefined)
-        return fail(deciding, group, error, signal)
+      if (!(error instanceof FlightError) || error.state === undefined) return fail(deciding, works, error)
     }
   }
-  await Promise.all(group.map((batch) => decideAlone(deciding, batch, decide, signal)))
+  await Promise.all(works.map((work) => decideAlone(deciding, work, signal)))
 }
 
-async function decideAlone(
-  deciding: Deciding,
-  batch: DomainBatch,
-  decide: Decide,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  for (let tries = 1; ; tries++)
+async function decideAlone(deciding: Deciding, work: Work, signal: AbortSignal): Promise<void> {
+  for (let tries = 1; !work.isOver; tries++)
     try {
-      return await attempt(deciding, [batch], decide, signal, deciding.lockTimeoutMs)
+      return await attempt(deciding, [work], signal, deciding.lockTimeoutMs)
     } catch (error) {
-      const isOver = tries >= MOST_TRIES || signal?.aborted === true
-      if (isOver || !(error instanceof FlightError) || !AGAIN.has(error.state ?? ''))
-        return fail(deciding, [batch], error, signal)
+      if (tries >= MOST_TRIES || !(error instanceof FlightError) || !AGAIN.has(error.state ?? ''))
+        return fail(deciding, [work], error)
       await sleep(Math.random() * 2 ** tries)
     }
 }
 
-function fail(
-  deciding: Deciding,
-  group: readonly DomainBatch[],
-  error: unknown,
-  signal: AbortSignal | undefined,
-): void {
+function fail(deciding: Deciding, works: readonly Work[], error: unknown): void {
   if (!(error instanceof FlightError) || error.state === undefined) deciding.mayHaveMissed()
-  for (const batch of group) {
-    batch.error =
-      pinned(deciding, batch, error) ??
-      deciding.coded(signal?.aborted ? signal.reason : error, `${batch.domain} cannot be decided`)
-    batch.done()
+  for (const work of works) {
+    const { domain } = work.batch
+    work.finish(pinned(deciding, domain, error) ?? deciding.coded(error, `${domain} cannot be decided`))
   }
 }
 
-function pinned({ sql }: Deciding, { domain }: DomainBatch, error: unknown): StoreError | undefined {
+function pinned({ sql }: Deciding, domain: string, error: unknown): StoreError | undefined {
   if (!(error instanceof FlightError) || error.state !== LOCK_NOT_AVAILABLE) return undefined
   return error.failed === sql.mustNotBePinned
     ? new StoreError(
@@ -136,14 +107,15 @@ function pinned({ sql }: Deciding, { domain }: DomainBatch, error: unknown): Sto
 /** Locks, loads, decides and commits in two round trips. Throws a FlightError when the server refused; then nothing is committed. */
 async function attempt(
   deciding: Deciding,
-  group: readonly DomainBatch[],
-  decide: Decide,
-  signal: AbortSignal | undefined,
+  works: readonly Work[],
+  signal: AbortSignal,
   lockTimeoutMs: number,
 ): Promise<void> {
   const { connections, sql } = deciding
+  const batches = works.map(({ batch }) => batch)
+  const decided: Decided[] = []
   await connections.use(async (wire) => {
-    const { step, facts } = loading(sql, group, deciding.manifest.budget)
+    const { step, facts } = loading(sql, batches, deciding.manifest.budget)
     let answers: Awaited<ReturnType<Wire['run']>>
     try {
       answers = await wire.run([
@@ -151,45 +123,52 @@ async function attempt(
         { statement: sql.settings, values: [String(lockTimeoutMs), String(IDLE_MS)] },
         {
           statement: sql.lockDomains,
-          values: [JSON.stringify(group.map(({ domain }) => domain)), deciding.lockSeed],
+          values: [JSON.stringify(batches.map(({ domain }) => domain)), deciding.lockSeed],
         },
         step,
       ])
     } catch (error) {
       throw await rolledBack(deciding, wire, error)
     }
-    const decided: Decided[] = []
     for (const [at, found] of facts(answers[3]?.[0]?.[0] as string).entries()) {
-      const batch = group[at] as DomainBatch
+      const work = works[at] as Work
       try {
-        decided.push(decideOne(deciding, batch, found, decide))
+        decided.push(decideOne(deciding, work, found))
       } catch (error) {
-        batch.error = isSlotkeeperError(error)
-          ? error
-          : new InternalError(`${batch.domain} cannot be decided: ${(error as Error).message}`, error)
+        // Whoever asked has an answer, and the others go on.
+        work.finish(undecided(work.batch.domain, error))
       }
     }
     await commit(deciding, wire, decided)
-    for (const { batch, decision, events } of decided) {
-      batch.decision = decision
-      batch.events = events
-    }
   }, signal)
-  for (const batch of group) batch.done()
+  for (const { work, decision, events } of decided) {
+    if (work.isOver) {
+      deciding.mayHaveMissed()
+      continue
+    }
+    work.batch.decision = decision
+    work.batch.events = events
+    work.finish()
+  }
+}
+
+function undecided(domain: string, error: unknown): SlotkeeperError {
+  if (isSlotkeeperError(error)) return error
+  return new InternalError(`${domain} cannot be decided: ${(error as Error).message}`, error)
 }
 
 function decideOne(
   { manifest }: Deciding,
-  batch: DomainBatch,
+  work: Work,
   facts: ConstructorParameters<typeof RecordedSection>[0],
-  decide: Decide,
 ): Decided {
   const { budget, clockLagMs } = manifest
+  const { batch, decide } = work
   const section = new RecordedSection(facts, { budget, by: batch.by, clockLagMs })
   const decision = decide(section, batch.commands)
   const changes = section.changes()
   const { domain, now } = facts
-  return { batch, domain, now, decision, changes, events: changes.events, repositories: section.repositories }
+  return { work, domain, now, decision, changes, events: changes.events, repositories: section.repositories }
 }
 
 async function commit(deciding: Deciding, wire: Wire, decided: readonly Decided[]): Promise<void> {
