@@ -15,7 +15,7 @@ import type { Statements } from './statements.ts'
 /** The most rows of dead holders that one load takes; where there are more, every domain of it is told so. */
 const MOST_ABANDONED = 2000
 /** A clock that a person set so far ahead must not use up the tokens there are. */
-const HIGHEST_WALL_FLOOR = 2 ** 53 - 2 ** 40
+export const HIGHEST_WALL_FLOOR_MS = Math.floor((2 ** 53 - 2 ** 40) / 1000)
 const NO_GUARD = Object.freeze({ watchedUntil: 0, backlog: false })
 
 /** What `load` answers. Lists without rows are absent. */
@@ -58,8 +58,7 @@ function toFacts(requests: readonly SectionRequest[], loaded: Loaded): Facts[] {
   const holders = new Map<string, HolderRow>()
   for (const row of loaded.holders ?? []) holders.set(row.holder as string, holderOf(row))
   const abandonedCut = (loaded.abandoned?.length ?? 0) >= MOST_ABANDONED
-  const micros = wall * 1000
-  const tokenFloor = Math.max(loaded.floor, micros <= HIGHEST_WALL_FLOOR ? micros : 0)
+  const tokenFloor = Math.max(loaded.floor, wall <= HIGHEST_WALL_FLOOR_MS ? wall * 1000 : 0)
 
   return requests.map((request) => {
     const { domain } = request

@@ -26,7 +26,7 @@ import { readSnapshot } from './read-snapshot.ts'
 import { channelOf, lockSeedOf } from './sql-names.ts'
 import { type Statements, statementsOf } from './statements.ts'
 import { sweepStore } from './sweep.ts'
-import { type Deciding, transact } from './transact.ts'
+import { type Deciding, rollBack, transact } from './transact.ts'
 import { Watchers } from './watchers.ts'
 
 const MANIFEST: Manifest = Object.freeze({
@@ -192,6 +192,8 @@ class PostgresDriver implements Driver {
       ...{ connections, sql, channel, origin, history, lockTimeoutMs, coded },
       manifest: this.manifest,
       lockSeed: lockSeedOf(schema),
+      busy: new Set(),
+      rolledBack: (wire, error) => rollBack(sql, wire, error),
       mayHaveMissed: () => watchers.resync(),
     }
     const lanes = new Lanes(

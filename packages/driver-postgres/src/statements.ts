@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { HIGHEST_WALL_FLOOR_MS } from './load-facts.ts'
 import { REPOSITORY_COLUMNS, RUN_COLUMNS } from './rows.ts'
 import { quoted } from './sql-names.ts'
 
@@ -46,6 +47,16 @@ export function statementsOf(schema: string) {
     WHERE NOT h.dead AND h.expires_at <= clock.wall AND ${expiry('h')} <= clock.wall)`
   const holderJson = `json_build_object('holder', h.holder, 'expires_at', ${expiry('h')}, 'dead', h.dead, 'epoch', h.epoch)`
   const all = (rows: string, what = 'row_to_json(x)') => `(SELECT json_agg(${what}) FROM ${rows} x)`
+
+  /** The domains that `tryLockDomains` got. */
+  const locked = `locked AS MATERIALIZED (SELECT json_array_elements_text(current_setting('slotkeeper.locked')::json) AS domain)`
+  /** Nothing but the command itself is to be decided for the repository `r`, whose guard is `d`. */
+  const quiet = `r.status = 'present' AND r.waiting = r.parked AND NOT coalesce(d.backlog, false)
+        AND coalesce(d.watched_until, 0) <= greatest(clock.wall, r.committed_at)
+        AND NOT EXISTS (SELECT 1 FROM ${s}.concurrency_slots o WHERE o.repository_key = r.repository_key AND o.due_at IS NOT NULL
+          AND o.phase <> 'record' AND o.due_at <= greatest(clock.wall, r.committed_at))
+        AND NOT EXISTS (SELECT 1 FROM gone JOIN ${s}.concurrency_slots o ON o.holder = gone.holder
+          AND o.repository_key = r.repository_key)`
 
   /** Whether a sweep would find something. */
   const work = `(
@@ -122,6 +133,89 @@ export function statementsOf(schema: string) {
       'removing', ${all('removing')}, 'heads', ${all('heads')},
       'holders', (SELECT json_agg(${holderJson}) FROM known k JOIN ${s}.holders h ON h.holder = k.holder))
     FROM clock`,
+
+    /** domains, seed. Locks those that nobody has locked, without waiting, and keeps their names for the statements below. */
+    tryLockDomains: `SELECT set_config('slotkeeper.locked', coalesce(json_agg(d.domain)
+        FILTER (WHERE pg_try_advisory_xact_lock(hashtextextended(d.domain, $2::bigint))), '[]')::text, true)
+      FROM json_array_elements_text($1::json) AS d(domain)`,
+
+    /**
+     * rows to be, with what they are asked for; their holder. Grants slots where decide would grant them and do nothing else: the limit
+     * is as it was, there is room, nobody waits, nothing is overdue, nobody watches. Answers what decide needs to say the same.
+     */
+    takeAtOnce: `WITH ${clock}, ${gone}, ${locked},
+    asked AS MATERIALIZED (
+      SELECT a.* FROM locked l JOIN json_to_recordset($1::json) AS a(repository text, run text, proposal text, slot_limit integer,
+        valid_until double precision, run_uid text, ticket text, durable boolean, priority double precision, meta text,
+        max_hold_ms double precision, claim_timeout_ms double precision, lease_ttl_ms double precision) ON a.repository = l.domain),
+    held AS MATERIALIZED (
+      SELECT h.holder FROM clock CROSS JOIN ${s}.holders h
+      WHERE h.holder = $2 AND NOT h.dead AND ${expiry('h')} > clock.wall FOR KEY SHARE OF h),
+    before AS MATERIALIZED (
+      SELECT a.*, held.holder, clock.wall, greatest(clock.wall, r.committed_at) AS now, r.local_limit, r.live, r.numbers, r.last_sequence,
+        greatest(r.last_token, f.token_floor, CASE WHEN clock.wall <= ${HIGHEST_WALL_FLOOR_MS} THEN (clock.wall * 1000)::bigint END) AS floor,
+        row_to_json(r) AS json
+      FROM held CROSS JOIN clock CROSS JOIN asked a JOIN ${s}.repository_states r ON r.repository_key = a.repository
+      LEFT JOIN ${s}.domains d ON d.domain = a.repository CROSS JOIN ${s}.store f
+      WHERE f.one AND ${quiet} AND r.state = 'active' AND r.local_limit = a.proposal AND (a.slot_limit = 0 OR r.live < a.slot_limit)
+        AND (a.valid_until = 0 OR greatest(clock.wall, r.committed_at) <= a.valid_until)
+        AND NOT EXISTS (SELECT 1 FROM ${s}.concurrency_slots s WHERE s.repository_key = a.repository AND s.pipeline_run_key = a.run)),
+    numbered AS MATERIALIZED (
+      SELECT b.*, CASE WHEN b.slot_limit = 0 THEN 0 ELSE (w.at - 1) * 32 + round(ln(w.low) / ln(2)) + 1 END::integer AS number,
+        CASE WHEN b.slot_limit = 0 THEN b.numbers
+          ELSE b.numbers[:w.at - 1] || ((w.word | w.low) - CASE WHEN (w.word | w.low) >= 2147483648 THEN 4294967296 ELSE 0 END)::integer
+            || b.numbers[w.at + 1:] END AS numbers_after
+      FROM before b CROSS JOIN LATERAL (
+        SELECT u.at::integer, u.word, (~u.word & 4294967295) & -(~u.word & 4294967295) AS low
+        FROM (SELECT n.word::bigint & 4294967295 AS word, n.at FROM unnest(b.numbers || 0) WITH ORDINALITY AS n(word, at)) u
+        WHERE u.word <> 4294967295 ORDER BY u.at LIMIT 1) w),
+    counted AS (
+      UPDATE ${s}.repository_states r SET live = r.live + 1, last_sequence = r.last_sequence + 1, last_token = n.floor + 1,
+        numbers = n.numbers_after, committed_at = n.now
+      FROM numbered n WHERE r.repository_key = n.repository
+      RETURNING n.*, n.floor + 1 AS token, n.last_sequence + 1 AS sequence),
+    taken AS (
+      INSERT INTO ${s}.concurrency_slots (repository_key, pipeline_run_key, phase, state, holder, priority, sequence, due_at, token, number,
+        run_uid, ticket, durable, meta, hold_until, max_hold_ms, claim_timeout_ms, lease_ttl_ms, parks, queued_at, acquired_at, started_at)
+      SELECT c.repository, c.run, 'running', 'started', c.holder, c.priority, c.sequence,
+        CASE WHEN c.max_hold_ms > 0 THEN c.now + c.max_hold_ms END, c.token, c.number, c.run_uid, c.ticket, c.durable, c.meta,
+        CASE WHEN c.max_hold_ms > 0 THEN c.now + c.max_hold_ms END, c.max_hold_ms, c.claim_timeout_ms, c.lease_ttl_ms, 0,
+        c.wall, c.wall, c.wall
+      FROM counted c)
+    SELECT json_agg(json_build_object('domain', c.repository, 'now', c.now, 'wall', c.wall, 'floor', c.floor, 'repository', c.json,
+      'token', c.token, 'sequence', c.sequence, 'number', c.number)) FROM counted c`,
+
+    /**
+     * slots to be given back, their holder, how long records are kept. Ends slots where decide would end them and do nothing else: nobody
+     * waits, nothing is overdue, nobody watches. Answers what decide needs to say the same.
+     */
+    giveBackAtOnce: `WITH ${clock}, ${gone}, ${locked},
+    asked AS MATERIALIZED (
+      SELECT a.* FROM locked l JOIN json_to_recordset($1::json) AS a(repository text, run text, token bigint, ticket text, ended_as text)
+        ON a.repository = l.domain),
+    before AS MATERIALIZED (
+      SELECT a.*, clock.wall, greatest(clock.wall, r.committed_at) AS now, r.numbers, row_to_json(r) AS json,
+        row_to_json(s) AS run_json, s.number, s.state
+      FROM clock CROSS JOIN asked a JOIN ${s}.repository_states r ON r.repository_key = a.repository
+      JOIN ${s}.concurrency_slots s ON s.repository_key = a.repository AND s.pipeline_run_key = a.run
+      LEFT JOIN ${s}.domains d ON d.domain = a.repository
+      WHERE s.phase = 'running' AND s.token = a.token AND s.holder = $2 AND ${quiet} FOR UPDATE OF s SKIP LOCKED),
+    numbered AS MATERIALIZED (
+      SELECT b.*, CASE WHEN b.number = 0 THEN b.numbers ELSE b.numbers[:(b.number - 1) / 32]
+        || (b.numbers[(b.number - 1) / 32 + 1] & ~(1 << ((b.number - 1) % 32))) || b.numbers[(b.number - 1) / 32 + 2:] END AS numbers_after
+      FROM before b),
+    counted AS (
+      UPDATE ${s}.repository_states r SET live = r.live - 1, committed_at = n.now,
+        numbers = n.numbers_after[:coalesce((SELECT max(w.at) FROM unnest(n.numbers_after) WITH ORDINALITY AS w(word, at)
+          WHERE w.word <> 0), 0)::integer]
+      FROM numbered n WHERE r.repository_key = n.repository RETURNING n.*),
+    ended AS (
+      UPDATE ${s}.concurrency_slots s SET phase = 'record', holder = NULL, due_at = c.now + $3::double precision, hold_until = NULL,
+        number = 0, ending = 'released', ended_by = c.ticket, ended_at = c.wall,
+        state = CASE WHEN s.state IN ('completed', 'failed', 'cancelled', 'expired') THEN s.state ELSE c.ended_as END
+      FROM counted c WHERE s.repository_key = c.repository AND s.pipeline_run_key = c.run)
+    SELECT json_agg(json_build_object('domain', c.repository, 'now', c.now, 'wall', c.wall, 'floor', 0, 'repository', c.json,
+      'run', c.run_json)) FROM counted c`,
 
     /** runs that hold a slot and will change. Fails at once (55P03) when one is pinned. */
     mustNotBePinned: `SELECT count(*) FROM (

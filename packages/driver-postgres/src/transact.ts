@@ -10,6 +10,7 @@ import {
   type StoreEvent,
 } from '@slotkeeper/core/driver'
 import { applying, type Recorded } from './apply-changes.ts'
+import { decideAtOnce } from './at-once.ts'
 import type { Connections, Wire } from './connections.ts'
 import { FlightError, type Step } from './flight.ts'
 import type { Work } from './lanes.ts'
@@ -30,6 +31,10 @@ export interface Deciding {
   readonly history: boolean
   readonly lockTimeoutMs: number
   coded(error: unknown, doing: string): SlotkeeperError
+  /** Ends a failed transaction, so that its connection can be used again. Answers the failure. */
+  rolledBack(wire: Wire, error: unknown): Promise<unknown>
+  /** Domains in which the next decision will have more to do than its commands: somebody waits or watches. */
+  readonly busy: Set<string>
   /** A commit may have taken place of which nobody told the watchers. */
   mayHaveMissed(): void
 }
@@ -37,7 +42,9 @@ export interface Deciding {
 /** How long domains that are decided together wait for each other's locks, in ms; then each goes by itself. */
 const SHARED_LOCK_MS = 50
 /** A transaction whose process stands still is ended by the server after this, so that its locks hold up nobody for long. */
-const IDLE_MS = 5000
+export const IDLE_MS = 5000
+/** How many busy domains are remembered. */
+const MOST_BUSY = 10_000
 /** How often one domain is tried again over deadlocks and conflicts before its caller is told. */
 const MOST_TRIES = 10
 
@@ -52,8 +59,25 @@ interface Decided extends Recorded {
   readonly events: readonly StoreEvent[]
 }
 
-/** Decides each domain's commands; several domains share a transaction until one of them fails. */
+/** Decides each domain's commands: what is simple at once, the rest the long way. */
 export async function transact(
+  deciding: Deciding,
+  works: readonly Work[],
+  signal: AbortSignal,
+): Promise<void> {
+  let left: readonly Work[]
+  try {
+    left = await decideAtOnce(deciding, works, signal)
+  } catch (error) {
+    // Nothing was written if the server refused.
+    if (!(error instanceof FlightError) || error.state === undefined) return fail(deciding, works, error)
+    left = works
+  }
+  if (left.length > 0) await decideTogether(deciding, left, signal)
+}
+
+/** Several domains share a transaction until one of them fails. */
+async function decideTogether(
   deciding: Deciding,
   works: readonly Work[],
   signal: AbortSignal,
@@ -128,7 +152,7 @@ async function attempt(
         step,
       ])
     } catch (error) {
-      throw await rolledBack(deciding, wire, error)
+      throw await deciding.rolledBack(wire, error)
     }
     for (const [at, found] of facts(answers[3]?.[0]?.[0] as string).entries()) {
       const work = works[at] as Work
@@ -158,7 +182,7 @@ function undecided(domain: string, error: unknown): SlotkeeperError {
 }
 
 function decideOne(
-  { manifest }: Deciding,
+  { manifest, busy }: Deciding,
   work: Work,
   facts: ConstructorParameters<typeof RecordedSection>[0],
 ): Decided {
@@ -168,7 +192,12 @@ function decideOne(
   const decision = decide(section, batch.commands)
   const changes = section.changes()
   const { domain, now } = facts
-  return { work, domain, now, decision, changes, events: changes.events, repositories: section.repositories }
+  const { repositories } = section
+  if (section.guard.watchedUntil > now || repositories.some((row) => row.waiting > row.parked)) {
+    if (busy.size >= MOST_BUSY) busy.clear()
+    busy.add(domain)
+  } else busy.delete(domain)
+  return { work, domain, now, decision, changes, events: changes.events, repositories }
 }
 
 async function commit(deciding: Deciding, wire: Wire, decided: readonly Decided[]): Promise<void> {
@@ -197,7 +226,7 @@ async function commit(deciding: Deciding, wire: Wire, decided: readonly Decided[
       await tellAgain(deciding, telling)
       return
     }
-    throw await rolledBack(deciding, wire, error)
+    throw await deciding.rolledBack(wire, error)
   }
 }
 
@@ -211,7 +240,7 @@ async function tellAgain(deciding: Deciding, telling: readonly Step[]): Promise<
 }
 
 /** Ends the failed transaction, so that the connection can be used again. Answers the failure. */
-async function rolledBack({ sql }: Deciding, wire: Wire, error: unknown): Promise<unknown> {
+export async function rollBack(sql: Statements, wire: Wire, error: unknown): Promise<unknown> {
   if (error instanceof FlightError && error.state !== undefined) await wire.run([{ statement: sql.rollback }])
   return error
 }
