@@ -8,7 +8,6 @@ import {
 } from '@slotkeeper/core/driver'
 import type { Step } from './flight.ts'
 import type { Work } from './lanes.ts'
-import { recordTtlOf } from './record-ttl.ts'
 import { type JsonRow, repositoryOf, runOf } from './rows.ts'
 import { type Deciding, IDLE_MS } from './transact.ts'
 
@@ -55,7 +54,9 @@ export async function decideAtOnce(
     const [command] = work.batch.commands
     if (command === undefined || !isSimple(deciding, work, by)) continue
     if (command.kind === 'acquire') acquiring.push({ work, command })
-    else if (command.kind === 'release') releasing.push({ work, command })
+    // One policy says how long the records of all of them are kept.
+    else if (command.kind === 'release' && (releasing[0]?.work ?? work).decide === work.decide)
+      releasing.push({ work, command })
   }
   if (by === undefined || acquiring.length + releasing.length === 0) return [...works]
   const done = await fly(deciding, by, acquiring, releasing, signal)
@@ -71,7 +72,7 @@ function isSimple(deciding: Deciding, { batch, decide }: Work, by: HolderId | un
   const [command] = batch.commands
   if (command === undefined || batch.commands.length > 1 || deciding.history) return false
   if (batch.by !== by || command.repository !== batch.domain || deciding.busy.has(batch.domain)) return false
-  if (command.kind === 'release') return command.force === undefined && Number.isFinite(recordTtlOf(decide))
+  if (command.kind === 'release') return command.force === undefined && deciding.recordTtlMs.has(decide)
   return (
     command.kind === 'acquire' &&
     command.mode !== 'enqueue' &&
@@ -98,7 +99,7 @@ async function fly(
   if (acquiring.length > 0)
     steps.push({ statement: sql.takeAtOnce, values: [JSON.stringify(acquiring.map(askedFor)), by] })
   if (releasing.length > 0) {
-    const ttlMs = String(recordTtlOf((releasing[0] as Releasing).work.decide))
+    const ttlMs = String(deciding.recordTtlMs.get((releasing[0] as Releasing).work.decide))
     steps.push({
       statement: sql.giveBackAtOnce,
       values: [JSON.stringify(releasing.map(givenBack)), by, ttlMs],
@@ -161,7 +162,7 @@ function conclude(deciding: Deciding, work: Work, done: Done, by: HolderId): voi
     runs.length === 1 &&
     !notify &&
     (done.run !== undefined
-      ? row.phase === 'record' && row.dueAt === done.now + recordTtlOf(decide)
+      ? row.phase === 'record' && row.dueAt === done.now + (deciding.recordTtlMs.get(decide) as number)
       : row.phase === 'running' &&
         row.token === done.token &&
         row.sequence === done.sequence &&

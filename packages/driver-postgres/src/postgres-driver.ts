@@ -193,6 +193,7 @@ class PostgresDriver implements Driver {
       manifest: this.manifest,
       lockSeed: lockSeedOf(schema),
       busy: new Set(),
+      recordTtlMs: new WeakMap(),
       rolledBack: (wire, error) => rollBack(sql, wire, error),
       mayHaveMissed: () => watchers.resync(),
     }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  type Decide,
   type Decision,
   InternalError,
   isSlotkeeperError,
@@ -35,6 +36,8 @@ export interface Deciding {
   rolledBack(wire: Wire, error: unknown): Promise<unknown>
   /** Domains in which the next decision will have more to do than its commands: somebody waits or watches. */
   readonly busy: Set<string>
+  /** How long records are kept, by the policy that says so, once it has said so. */
+  readonly recordTtlMs: WeakMap<Decide, number>
   /** A commit may have taken place of which nobody told the watchers. */
   mayHaveMissed(): void
 }
@@ -182,7 +185,7 @@ function undecided(domain: string, error: unknown): SlotkeeperError {
 }
 
 function decideOne(
-  { manifest, busy }: Deciding,
+  { manifest, busy, recordTtlMs }: Deciding,
   work: Work,
   facts: ConstructorParameters<typeof RecordedSection>[0],
 ): Decided {
@@ -193,6 +196,10 @@ function decideOne(
   const changes = section.changes()
   const { domain, now } = facts
   const { repositories } = section
+  const ended = changes.runs.find(
+    ({ row }) => row.ending === 'released' && row.endedBy === batch.commands[0]?.ticket,
+  )
+  if (ended?.row.dueAt !== undefined) recordTtlMs.set(decide, ended.row.dueAt - now)
   if (section.guard.watchedUntil > now || repositories.some((row) => row.waiting > row.parked)) {
     if (busy.size >= MOST_BUSY) busy.clear()
     busy.add(domain)
