@@ -4,6 +4,7 @@ import { registerHooks } from 'node:module'
 const packages = new URL('../../../', import.meta.url)
 const entries = {
   '@slotkeeper/core/driver': 'core/src/driver-entry.ts',
+  '@slotkeeper/core/node': 'core/src/node.ts',
   '@slotkeeper/core': 'core/src/index.ts',
   '@slotkeeper/migrations/connection': 'migrations/src/connection.ts',
   '@slotkeeper/migrations': 'migrations/src/index.ts',
