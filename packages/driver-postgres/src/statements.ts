@@ -313,7 +313,7 @@ export function statementsOf(schema: string) {
         SELECT s.repository_key, s.pipeline_run_key FROM ${s}.concurrency_slots s
         WHERE s.phase = 'record' AND s.due_at <= clock.wall ORDER BY s.due_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED) s)
     DELETE FROM ${s}.concurrency_slots s USING old
-      WHERE s.repository_key = old.repository_key AND s.pipeline_run_key = old.pipeline_run_key AND s.phase = 'record'
+      WHERE s.repository_key = old.repository_key AND s.pipeline_run_key = old.pipeline_run_key
       RETURNING 1`,
     /** limit. Holders who are overdue die; a transaction of its own, so that it waits for grants with nothing else locked. */
     buryOverdue: `WITH ${clock}, late AS MATERIALIZED (
