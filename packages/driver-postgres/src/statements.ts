@@ -75,7 +75,8 @@ export function statementsOf(schema: string) {
     settings: `SELECT set_config('search_path', 'pg_catalog', true), set_config('lock_timeout', $1, true),
       set_config('idle_in_transaction_session_timeout', $2, true), set_config('plan_cache_mode', 'force_generic_plan', true),
       set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
-      set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)`,
+      set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
+      set_config('extra_float_digits', '1', true)`,
 
     /** What this server and this store are. Fails where there is no store. */
     about: `SELECT layout, current_setting('server_version'), current_setting('server_version_num'), pg_is_in_recovery(),

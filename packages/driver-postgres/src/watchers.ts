@@ -66,15 +66,10 @@ export class Watchers {
 
   /** What a notification says. */
   hear(payload: string): void {
-    let told: Told
-    try {
-      told = JSON.parse(payload) as Told
-    } catch {
-      // Whoever may connect may notify; what is no word of a driver only makes everybody look.
-      return this.resync()
-    }
+    const told = toldBy(payload)
+    // Whoever may connect may notify; what is no word of a driver only makes everybody look.
+    if (told?.events === undefined) return this.resync()
     if (told.origin === this.#origin) return
-    if (!Array.isArray(told.events)) return this.resync()
     for (const event of told.events)
       for (const { wants, channel } of this.#watchers)
         if (wants(event)) channel.push({ kind: 'event', event })
@@ -83,4 +78,20 @@ export class Watchers {
   close(): void {
     for (const { channel } of this.#watchers) channel.end()
   }
+}
+
+function toldBy(payload: string): Partial<Told> | undefined {
+  try {
+    const told = JSON.parse(payload) as Partial<Told> | null
+    return Array.isArray(told?.events) &&
+      told.events.every((event) => isText(event?.kind) && isText(event.repository))
+      ? told
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string'
 }
