@@ -22,6 +22,7 @@ export default Object.entries(entries).map(([entry, limit]) => ({
   ignore: [
     '@slotkeeper/core',
     '@slotkeeper/driver-memory',
+    '@slotkeeper/driver-postgres',
     '@slotkeeper/driver-sqlite',
     '@slotkeeper/migrations',
     'better-sqlite3',
