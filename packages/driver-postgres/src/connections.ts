@@ -29,7 +29,11 @@ export class Connections {
     if (!this.#isOwn) return
     // A connection that breaks while nobody uses it is replaced when one is needed.
     this.#pool.on('error', nothing)
-    this.#pool.on('connect', (client) => this.#clients.add(client))
+    this.#pool.on('connect', (client) => {
+      this.#clients.add(client)
+      // A server may end a connection in the same breath in which it accepts it, before the one that asked for it can listen.
+      client.on('error', nothing)
+    })
     this.#pool.on('remove', (client) => this.#clients.delete(client as pg.PoolClient))
   }
 
