@@ -9,7 +9,7 @@ import {
 import type { Step } from './flight.ts'
 import type { Work } from './lanes.ts'
 import { type JsonRow, repositoryOf, runOf } from './rows.ts'
-import { type Deciding, IDLE_MS } from './transact.ts'
+import type { Deciding } from './transact.ts'
 
 /** What the server says of a domain that it has decided at once. */
 interface Done {
@@ -93,7 +93,6 @@ async function fly(
   const domains = [...acquiring, ...releasing].map(({ work }) => work.batch.domain)
   const steps: Step[] = [
     { statement: sql.begin },
-    { statement: sql.settings, values: [String(deciding.lockTimeoutMs), String(IDLE_MS)] },
     { statement: sql.tryLockDomains, values: [JSON.stringify(domains), lockSeed] },
   ]
   if (acquiring.length > 0)
@@ -107,13 +106,13 @@ async function fly(
   }
   const answers = await connections.use(async (wire) => {
     try {
-      return await wire.run([...steps, { statement: sql.commit }])
+      return await wire.begin([...steps, { statement: sql.commit }])
     } catch (error) {
       throw await deciding.rolledBack(wire, error)
     }
   }, signal)
   const done = new Map<string, Done>()
-  for (const [row] of answers.slice(3, -1))
+  for (const [row] of answers.slice(2, -1))
     for (const one of (JSON.parse(row?.[0] ?? 'null') ?? []) as Done[]) done.set(one.domain, one)
   return done
 }

@@ -1,14 +1,19 @@
 import pg from 'pg'
 import { Flight, FlightError, type Row, type Step } from './flight.ts'
+import type { Statements } from './statements.ts'
 
 /** A connection while somebody works with it. */
 export interface Wire {
+  /** The same as `run`, for those that begin something: under the driver's settings. */
+  begin(steps: readonly Step[]): Promise<readonly (readonly Row[])[]>
   /** Sends statements in one round trip, and answers the rows of each. Throws a FlightError. */
   run(steps: readonly Step[]): Promise<readonly (readonly Row[])[]>
 }
 
 /** What PostgreSQL says when a name is not prepared on this connection, or is already: somebody shares it out between statements. */
 const NOT_OURS = new Set(['26000', '42P05'])
+/** A transaction whose process stands still is ended by the server after this, in ms, so that its locks hold up nobody for long. */
+const IDLE_MS = 5000
 /** How long the server is given to hear that a connection ends, in ms. */
 const FAREWELL_MS = 500
 
@@ -20,10 +25,19 @@ export class Connections {
   readonly #clients = new Set<pg.PoolClient>()
   /** Ends the calls under way. */
   readonly #underway = new Set<(reason: unknown) => void>()
+  readonly #sql: Statements
+  readonly #lockTimeoutMs: number
+  /** Connections that nobody else uses, and that have the settings therefore for good. */
+  readonly #settled = new WeakSet<pg.PoolClient>()
   /** Behind a pooler that shares connections out between transactions nothing stays prepared. */
   #prepares = true
 
-  constructor(options: { readonly pool: pg.Pool } | { readonly config: pg.PoolConfig }) {
+  constructor(
+    options: { readonly pool: pg.Pool } | { readonly config: pg.PoolConfig },
+    { sql, lockTimeoutMs }: { readonly sql: Statements; readonly lockTimeoutMs: number },
+  ) {
+    this.#sql = sql
+    this.#lockTimeoutMs = lockTimeoutMs
     this.#isOwn = !('pool' in options)
     this.#pool = 'pool' in options ? options.pool : new pg.Pool(options.config)
     if (!this.#isOwn) return
@@ -43,7 +57,7 @@ export class Connections {
 
   /** One flight on a connection of its own. */
   send(steps: readonly Step[], signal?: AbortSignal): Promise<readonly (readonly Row[])[]> {
-    return this.use((wire) => wire.run(steps), signal)
+    return this.use((wire) => wire.begin(steps), signal)
   }
 
   /**
@@ -73,7 +87,11 @@ export class Connections {
       client = await this.#take(stopped)
       client.on('error', onError)
       const taken = client
-      return await Promise.race([work({ run: (steps) => this.#fly(taken, steps) }), stopped])
+      const wire: Wire = {
+        begin: (steps) => this.#begin(taken, steps),
+        run: (steps) => this.#fly(taken, steps),
+      }
+      return await Promise.race([work(wire), stopped])
     } catch (error) {
       if (!(error instanceof FlightError) || error.state === undefined) isBroken = true
       throw error
@@ -114,6 +132,31 @@ export class Connections {
       // It may still come about, and is not needed then.
       taken.then((client) => client.release(), nothing)
       throw error
+    }
+  }
+
+  async #begin(client: pg.PoolClient, steps: readonly Step[]): Promise<readonly (readonly Row[])[]> {
+    if (this.#settled.has(client)) return await this.#fly(client, steps)
+    if (this.#isOwn && this.#prepares && (await this.#isServedAlone(client))) {
+      await this.#fly(client, [this.#settings(false)])
+      this.#settled.add(client)
+      return await this.#fly(client, steps)
+    }
+    // Inside of the transaction that they begin, if they do.
+    const after = steps[0]?.statement === this.#sql.begin ? 1 : 0
+    const answers = await this.#fly(client, steps.toSpliced(after, 0, this.#settings(true)))
+    return answers.toSpliced(after, 1)
+  }
+
+  async #isServedAlone(client: pg.PoolClient): Promise<boolean> {
+    const [[row] = []] = await this.#fly(client, [{ statement: this.#sql.whoServes }])
+    return Number(row?.[0]) === (client as unknown as { readonly processID: number }).processID
+  }
+
+  #settings(isLocal: boolean): Step {
+    return {
+      statement: this.#sql.settings,
+      values: [String(this.#lockTimeoutMs), String(IDLE_MS), String(isLocal)],
     }
   }
 

@@ -7,17 +7,15 @@ import type { Statement, Statements } from './statements.ts'
 export interface Keeping {
   readonly connections: Connections
   readonly sql: Statements
-  readonly lockTimeoutMs: number
 }
 
 /** Runs statements, as they are described in `statements.ts`, in one transaction and one round trip; answers the rows of the last. */
 export async function ask(
-  { connections, sql, lockTimeoutMs }: Keeping,
+  { connections }: Keeping,
   steps: readonly Step[],
   signal: AbortSignal | undefined,
 ): Promise<readonly Row[]> {
-  const settings = { statement: sql.settings, values: [String(lockTimeoutMs), '0'] }
-  const answers = await connections.send([settings, ...steps], signal)
+  const answers = await connections.send(steps, signal)
   return answers.at(-1) as readonly Row[]
 }
 

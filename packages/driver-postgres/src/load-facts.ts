@@ -21,6 +21,8 @@ const NO_GUARD = Object.freeze({ watchedUntil: 0, backlog: false })
 /** What `load` answers. Lists without rows are absent. */
 interface Loaded {
   readonly wall: number
+  /** The domains that were locked; nothing was loaded of the others. */
+  readonly locked: readonly string[]
   readonly floor: number
   readonly repositories: readonly JsonRow[] | null
   readonly guards: readonly JsonRow[] | null
@@ -32,12 +34,12 @@ interface Loaded {
   readonly holders: readonly JsonRow[] | null
 }
 
-/** The step that loads what the decisions of these batches need, and what reads its answer. */
+/** The step that loads what the decisions of these batches need, and what reads its answer: facts in the same order, of those locked. */
 export function loading(
   { load }: Statements,
   batches: readonly DomainBatch[],
   budget: number,
-): { readonly step: Step; facts(json: string): Facts[] } {
+): { readonly step: Step; facts(json: string): (Facts | undefined)[] } {
   const requests = batches.map((batch) => sectionRequest(batch, budget))
   const step = {
     statement: load,
@@ -53,8 +55,9 @@ export function loading(
   return { step, facts: (json) => toFacts(requests, JSON.parse(json)) }
 }
 
-function toFacts(requests: readonly SectionRequest[], loaded: Loaded): Facts[] {
+function toFacts(requests: readonly SectionRequest[], loaded: Loaded): (Facts | undefined)[] {
   const { wall } = loaded
+  const locked = new Set(loaded.locked)
   const holders = new Map<string, HolderRow>()
   for (const row of loaded.holders ?? []) holders.set(row.holder as string, holderOf(row))
   const abandonedCut = (loaded.abandoned?.length ?? 0) >= MOST_ABANDONED
@@ -62,6 +65,7 @@ function toFacts(requests: readonly SectionRequest[], loaded: Loaded): Facts[] {
 
   return requests.map((request) => {
     const { domain } = request
+    if (!locked.has(domain)) return undefined
     const json = loaded.repositories?.find((row) => row.repository_key === domain)
     const guard = loaded.guards?.find((row) => row.domain === domain)
     const ofDomain = (rows: readonly JsonRow[] | null) =>

@@ -163,11 +163,12 @@ class PostgresDriver implements Driver {
     const config = pool?.options ?? connectionOptions(this.#options.connection)
     const connections = new Connections(
       pool === undefined ? { config: { ...config, max: maxConnections } } : { pool },
+      { sql: this.#sql, lockTimeoutMs },
     )
     const sql = this.#sql
     const origin = randomUUID()
     const channel = channelOf(schema)
-    const keeping: Keeping = { connections, sql, lockTimeoutMs }
+    const keeping: Keeping = { connections, sql }
     const watchers = new Watchers(origin, {
       onFirst: () => listener.start(),
       onLast: () => listener.stop(),
@@ -189,7 +190,7 @@ class PostgresDriver implements Driver {
       onNotification: (payload) => watchers.hear(payload),
     })
     const deciding: Deciding = {
-      ...{ connections, sql, channel, origin, history, lockTimeoutMs, coded },
+      ...{ connections, sql, channel, origin, history, coded },
       manifest: this.manifest,
       lockSeed: lockSeedOf(schema),
       busy: new Set(),

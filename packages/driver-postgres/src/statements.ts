@@ -12,7 +12,7 @@ export interface Statement {
 export type Statements = ReturnType<typeof statementsOf>
 
 /**
- * Every statement of the driver, for one schema. Every name is qualified, and `settings` comes before each of them, so that neither a
+ * Every statement of the driver, for one schema. Every name is qualified, and `settings` was said before each of them, so that neither a
  * `search_path` nor a planner setting of the role or the database changes what they mean or how they run.
  *
  * **Locks**, in this order, which is the same everywhere:
@@ -48,8 +48,8 @@ export function statementsOf(schema: string) {
   const holderJson = `json_build_object('holder', h.holder, 'expires_at', ${expiry('h')}, 'dead', h.dead, 'epoch', h.epoch)`
   const all = (rows: string, what = 'row_to_json(x)') => `(SELECT json_agg(${what}) FROM ${rows} x)`
 
-  /** The domains that `tryLockDomains` got. */
-  const locked = `locked AS MATERIALIZED (SELECT json_array_elements_text(current_setting('slotkeeper.locked')::json) AS domain)`
+  /** The domains that are locked. */
+  const locked = `ARRAY(SELECT json_array_elements_text(current_setting('slotkeeper.locked')::json))`
   /** Nothing but the command itself is to be decided for the repository `r`, whose guard is `d`. */
   const quiet = `r.status = 'present' AND r.waiting = r.parked AND NOT coalesce(d.backlog, false)
         AND coalesce(d.watched_until, 0) <= greatest(clock.wall, r.committed_at)
@@ -71,25 +71,35 @@ export function statementsOf(schema: string) {
     begin: 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE',
     commit: 'COMMIT',
     rollback: 'ROLLBACK',
-    /** lock timeout, timeout between two statements of a transaction, both in ms */
-    settings: `SELECT set_config('search_path', 'pg_catalog', true), set_config('lock_timeout', $1, true),
-      set_config('idle_in_transaction_session_timeout', $2, true), set_config('plan_cache_mode', 'force_generic_plan', true),
-      set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
-      set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
-      set_config('extra_float_digits', '1', true)`,
+    /** The server's process: another one than the connection was told of where a pooler is in between. */
+    whoServes: 'SELECT pg_catalog.pg_backend_pid()',
+    /**
+     * lock timeout, timeout between two statements of a transaction, both in ms; whether for the transaction only. Before every transaction
+     * on a connection that others use too, once on one of our own.
+     */
+    settings: `SELECT pg_catalog.set_config(s.name, s.value, $3::boolean) FROM (VALUES ('search_path', 'pg_catalog'), ('lock_timeout', $1),
+      ('idle_in_transaction_session_timeout', $2), ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'),
+      ('enable_sort', 'off'), ('enable_bitmapscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('jit', 'off'),
+      ('extra_float_digits', '1')) AS s(name, value)`,
 
     /** What this server and this store are. Fails where there is no store. */
     about: `SELECT layout, current_setting('server_version'), current_setting('server_version_num'), pg_is_in_recovery(),
       current_setting('server_encoding'), pg_backend_pid() FROM ${s}.store`,
 
-    /** domains, seed */
-    lockDomains: `SELECT count(pg_advisory_xact_lock(l.key)) FROM (
-      SELECT DISTINCT hashtextextended(d.domain, $2::bigint) AS key FROM json_array_elements_text($1::json) AS d(domain) ORDER BY 1) l`,
+    /** domains, seed. Waits for each of them, and keeps their names for the statements below. */
+    lockDomains: `SELECT set_config('slotkeeper.locked', $1::json::text, true), c.locked FROM (
+      SELECT count(pg_advisory_xact_lock(l.key)) AS locked FROM (
+        SELECT DISTINCT hashtextextended(d.domain, $2::bigint) AS key FROM json_array_elements_text($1::json) AS d(domain) ORDER BY 1) l) c`,
+    /** domains, seed. The same for those that nobody has locked, without waiting. */
+    tryLockDomains: `SELECT set_config('slotkeeper.locked', coalesce(json_agg(d.domain)
+        FILTER (WHERE pg_try_advisory_xact_lock(hashtextextended(d.domain, $2::bigint))), '[]')::text, true)
+      FROM json_array_elements_text($1::json) AS d(domain)`,
 
     /** domains with the size of their pages, named runs, named holders, the most rows of the dead */
     load: `WITH ${clock},
     asked AS MATERIALIZED (
-      SELECT a.domain, a.overdue, a.heads FROM json_to_recordset($1::json) AS a(domain text, overdue integer, heads integer)),
+      SELECT a.domain, a.overdue, a.heads FROM json_to_recordset($1::json) AS a(domain text, overdue integer, heads integer)
+      WHERE a.domain = ANY (${locked})),
     repositories AS MATERIALIZED (
       SELECT r.*, a.overdue AS most_overdue, a.heads AS most_heads, greatest(clock.wall, r.committed_at) AS now
       FROM asked a CROSS JOIN clock JOIN ${s}.repository_states r ON r.repository_key = a.domain),
@@ -126,7 +136,7 @@ export function statementsOf(schema: string) {
         UNION ALL SELECT holder FROM named UNION ALL SELECT holder FROM due UNION ALL SELECT holder FROM abandoned
         UNION ALL SELECT holder FROM removing UNION ALL SELECT holder FROM heads) k WHERE k.holder IS NOT NULL)
     SELECT json_build_object(
-      'wall', clock.wall,
+      'wall', clock.wall, 'locked', current_setting('slotkeeper.locked')::json,
       'floor', (SELECT token_floor FROM ${s}.store WHERE one),
       'repositories', ${all('repositories')},
       'guards', (SELECT json_agg(row_to_json(d)) FROM asked a JOIN ${s}.domains d ON d.domain = a.domain),
@@ -135,20 +145,16 @@ export function statementsOf(schema: string) {
       'holders', (SELECT json_agg(${holderJson}) FROM known k JOIN ${s}.holders h ON h.holder = k.holder))
     FROM clock`,
 
-    /** domains, seed. Locks those that nobody has locked, without waiting, and keeps their names for the statements below. */
-    tryLockDomains: `SELECT set_config('slotkeeper.locked', coalesce(json_agg(d.domain)
-        FILTER (WHERE pg_try_advisory_xact_lock(hashtextextended(d.domain, $2::bigint))), '[]')::text, true)
-      FROM json_array_elements_text($1::json) AS d(domain)`,
-
     /**
      * rows to be, with what they are asked for; their holder. Grants slots where decide would grant them and do nothing else: the limit
      * is as it was, there is room, nobody waits, nothing is overdue, nobody watches. Answers what decide needs to say the same.
      */
-    takeAtOnce: `WITH ${clock}, ${gone}, ${locked},
+    takeAtOnce: `WITH ${clock}, ${gone},
     asked AS MATERIALIZED (
-      SELECT a.* FROM locked l JOIN json_to_recordset($1::json) AS a(repository text, run text, proposal text, slot_limit integer,
+      SELECT a.* FROM json_to_recordset($1::json) AS a(repository text, run text, proposal text, slot_limit integer,
         valid_until double precision, run_uid text, ticket text, durable boolean, priority double precision, meta text,
-        max_hold_ms double precision, claim_timeout_ms double precision, lease_ttl_ms double precision) ON a.repository = l.domain),
+        max_hold_ms double precision, claim_timeout_ms double precision, lease_ttl_ms double precision)
+      WHERE a.repository = ANY (${locked})),
     held AS MATERIALIZED (
       SELECT h.holder FROM clock CROSS JOIN ${s}.holders h
       WHERE h.holder = $2 AND NOT h.dead AND ${expiry('h')} > clock.wall FOR KEY SHARE OF h),
@@ -190,10 +196,10 @@ export function statementsOf(schema: string) {
      * slots to be given back, their holder, how long records are kept. Ends slots where decide would end them and do nothing else: nobody
      * waits, nothing is overdue, nobody watches. Answers what decide needs to say the same.
      */
-    giveBackAtOnce: `WITH ${clock}, ${gone}, ${locked},
+    giveBackAtOnce: `WITH ${clock}, ${gone},
     asked AS MATERIALIZED (
-      SELECT a.* FROM locked l JOIN json_to_recordset($1::json) AS a(repository text, run text, token bigint, ticket text, ended_as text)
-        ON a.repository = l.domain),
+      SELECT a.* FROM json_to_recordset($1::json) AS a(repository text, run text, token bigint, ticket text, ended_as text)
+      WHERE a.repository = ANY (${locked})),
     before AS MATERIALIZED (
       SELECT a.*, clock.wall, greatest(clock.wall, r.committed_at) AS now, r.numbers, row_to_json(r) AS json,
         row_to_json(s) AS run_json, s.number, s.state

@@ -30,7 +30,6 @@ export interface Deciding {
   /** Told beside events, so that this driver does not hear its own. */
   readonly origin: string
   readonly history: boolean
-  readonly lockTimeoutMs: number
   coded(error: unknown, doing: string): SlotkeeperError
   /** Ends a failed transaction, so that its connection can be used again. Answers the failure. */
   rolledBack(wire: Wire, error: unknown): Promise<unknown>
@@ -42,10 +41,6 @@ export interface Deciding {
   mayHaveMissed(): void
 }
 
-/** How long domains that are decided together wait for each other's locks, in ms; then each goes by itself. */
-const SHARED_LOCK_MS = 50
-/** A transaction whose process stands still is ended by the server after this, so that its locks hold up nobody for long. */
-export const IDLE_MS = 5000
 /** How many busy domains are remembered. */
 const MOST_BUSY = 10_000
 /** How often one domain is tried again over deadlocks and conflicts before its caller is told. */
@@ -79,28 +74,28 @@ export async function transact(
   if (left.length > 0) await decideTogether(deciding, left, signal)
 }
 
-/** Several domains share a transaction until one of them fails. */
+/** Several domains share a transaction, but for those that somebody else is just deciding, until one of them fails. */
 async function decideTogether(
   deciding: Deciding,
   works: readonly Work[],
   signal: AbortSignal,
 ): Promise<void> {
-  if (works.length > 1) {
+  let alone = works
+  if (works.length > 1)
     try {
-      await attempt(deciding, works, signal, SHARED_LOCK_MS)
-      return
+      alone = await attempt(deciding, works, signal)
     } catch (error) {
       // Only PostgreSQL's own refusal says that nothing was written and that the others may do better alone.
       if (!(error instanceof FlightError) || error.state === undefined) return fail(deciding, works, error)
     }
-  }
-  await Promise.all(works.map((work) => decideAlone(deciding, work, signal)))
+  await Promise.all(alone.map((work) => decideAlone(deciding, work, signal)))
 }
 
 async function decideAlone(deciding: Deciding, work: Work, signal: AbortSignal): Promise<void> {
   for (let tries = 1; !work.isOver; tries++)
     try {
-      return await attempt(deciding, [work], signal, deciding.lockTimeoutMs)
+      await attempt(deciding, [work], signal)
+      return
     } catch (error) {
       if (tries >= MOST_TRIES || !(error instanceof FlightError) || !AGAIN.has(error.state ?? ''))
         return fail(deciding, [work], error)
@@ -131,34 +126,40 @@ function pinned({ sql }: Deciding, domain: string, error: unknown): StoreError |
       )
 }
 
-/** Locks, loads, decides and commits in two round trips. Throws a FlightError when the server refused; then nothing is committed. */
+/**
+ * Locks, loads, decides and commits in two round trips. One domain is waited for; of several, those that are locked are left.
+ * @returns those that were left
+ * @throws FlightError when the server refused; then nothing is committed
+ */
 async function attempt(
   deciding: Deciding,
   works: readonly Work[],
   signal: AbortSignal,
-  lockTimeoutMs: number,
-): Promise<void> {
+): Promise<readonly Work[]> {
   const { connections, sql } = deciding
   const batches = works.map(({ batch }) => batch)
   const decided: Decided[] = []
+  const left: Work[] = []
   await connections.use(async (wire) => {
     const { step, facts } = loading(sql, batches, deciding.manifest.budget)
     let answers: Awaited<ReturnType<Wire['run']>>
     try {
-      answers = await wire.run([
+      const domains = JSON.stringify(batches.map(({ domain }) => domain))
+      const lock = works.length === 1 ? sql.lockDomains : sql.tryLockDomains
+      answers = await wire.begin([
         { statement: sql.begin },
-        { statement: sql.settings, values: [String(lockTimeoutMs), String(IDLE_MS)] },
-        {
-          statement: sql.lockDomains,
-          values: [JSON.stringify(batches.map(({ domain }) => domain)), deciding.lockSeed],
-        },
+        { statement: lock, values: [domains, deciding.lockSeed] },
         step,
       ])
     } catch (error) {
       throw await deciding.rolledBack(wire, error)
     }
-    for (const [at, found] of facts(answers[3]?.[0]?.[0] as string).entries()) {
+    for (const [at, found] of facts(answers[2]?.[0]?.[0] as string).entries()) {
       const work = works[at] as Work
+      if (found === undefined) {
+        left.push(work)
+        continue
+      }
       try {
         decided.push(decideOne(deciding, work, found))
       } catch (error) {
@@ -177,6 +178,7 @@ async function attempt(
     work.batch.events = events
     work.finish()
   }
+  return left
 }
 
 function undecided(domain: string, error: unknown): SlotkeeperError {

@@ -91,8 +91,7 @@ async function planner(
   statements: Readonly<Record<string, Statement>>,
 ): Promise<pg.Client> {
   const client = await connect(connectionString)
-  const settings = statements.settings?.text.replaceAll(', true)', ', false)') ?? ''
-  await client.query(settings.replace('$1', "'1000'").replace('$2', "'0'"))
+  await client.query(statements.settings?.text ?? '', ['1000', '0', 'false'])
   await client.query("SELECT set_config('slotkeeper.locked', $1, false)", [JSON.stringify([REPO])])
   for (const [name, { text }] of Object.entries(statements))
     if (isPlanned(text)) await client.query(`PREPARE ${name} AS ${text}`)

@@ -138,11 +138,14 @@ onEachServer((server) => {
     let running = 0
     await Promise.all(
       Array.from({ length: 40 }, (_, n) =>
-        managers[n % 2]?.withSlot({ repository: repo, run: `acme/${n}`, timeoutMs: 60_000 }, async () => {
-          expect(++running).toBe(1)
-          await sleep(5)
-          running--
-        }),
+        (managers[n % 2] as Manager).withSlot(
+          { repository: repo, run: `acme/${n}`, timeoutMs: 60_000 },
+          async () => {
+            expect(++running).toBe(1)
+            await sleep(5)
+            running--
+          },
+        ),
       ),
     )
     isOver = true
