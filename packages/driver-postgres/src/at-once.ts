@@ -8,7 +8,7 @@ import {
 } from '@slotkeeper/core/driver'
 import type { Step } from './flight.ts'
 import type { Work } from './lanes.ts'
-import { type JsonRow, repositoryOf, runOf } from './rows.ts'
+import { holderOf, type JsonRow, repositoryOf, runOf } from './rows.ts'
 import type { Deciding } from './transact.ts'
 
 /** What the server says of a domain that it has decided at once. */
@@ -19,6 +19,8 @@ interface Done {
   readonly floor: number
   /** The repository as it was. */
   readonly repository: JsonRow
+  /** The holder of the slot. */
+  readonly holder: JsonRow
   /** The slot as it was, where one was given back. */
   readonly run?: JsonRow
   /** What was granted. */
@@ -148,7 +150,7 @@ function conclude(deciding: Deciding, work: Work, done: Done, by: HolderId): voi
     guard: { watchedUntil: 0, backlog: false },
     repositories: [repositoryOf(done.repository)],
     runs: done.run === undefined ? [] : [runOf(done.run)],
-    holders: [{ holder: by, expiresAt: Number.POSITIVE_INFINITY, dead: false, epoch: 0 }],
+    holders: [holderOf(done.holder)],
     ...{ overdue: [], overdueCut: false, heads: [], headsCut: false },
   }
   const { budget, clockLagMs } = deciding.manifest

@@ -156,10 +156,10 @@ export function statementsOf(schema: string) {
         max_hold_ms double precision, claim_timeout_ms double precision, lease_ttl_ms double precision)
       WHERE a.repository = ANY (${locked})),
     held AS MATERIALIZED (
-      SELECT h.holder FROM clock CROSS JOIN ${s}.holders h
+      SELECT h.holder, ${holderJson} AS json FROM clock CROSS JOIN ${s}.holders h
       WHERE h.holder = $2 AND NOT h.dead AND ${expiry('h')} > clock.wall FOR KEY SHARE OF h),
     before AS MATERIALIZED (
-      SELECT a.*, held.holder, clock.wall, greatest(clock.wall, r.committed_at) AS now, r.local_limit, r.live, r.numbers, r.last_sequence,
+      SELECT a.*, held.holder, held.json AS holder_json, clock.wall, greatest(clock.wall, r.committed_at) AS now, r.local_limit, r.live, r.numbers, r.last_sequence,
         greatest(r.last_token, f.token_floor, CASE WHEN clock.wall <= ${HIGHEST_WALL_FLOOR_MS} THEN (clock.wall * 1000)::bigint END) AS floor,
         row_to_json(r) AS json
       FROM held CROSS JOIN clock CROSS JOIN asked a JOIN ${s}.repository_states r ON r.repository_key = a.repository
@@ -190,7 +190,7 @@ export function statementsOf(schema: string) {
         c.wall, c.wall, c.wall
       FROM counted c)
     SELECT json_agg(json_build_object('domain', c.repository, 'now', c.now, 'wall', c.wall, 'floor', c.floor, 'repository', c.json,
-      'token', c.token, 'sequence', c.sequence, 'number', c.number)) FROM counted c`,
+      'holder', c.holder_json, 'token', c.token, 'sequence', c.sequence, 'number', c.number)) FROM counted c`,
 
     /**
      * slots to be given back, their holder, how long records are kept. Ends slots where decide would end them and do nothing else: nobody
@@ -202,11 +202,11 @@ export function statementsOf(schema: string) {
       WHERE a.repository = ANY (${locked})),
     before AS MATERIALIZED (
       SELECT a.*, clock.wall, greatest(clock.wall, r.committed_at) AS now, r.numbers, row_to_json(r) AS json,
-        row_to_json(s) AS run_json, s.number, s.state
-      FROM clock CROSS JOIN asked a JOIN ${s}.repository_states r ON r.repository_key = a.repository
+        row_to_json(s) AS run_json, ${holderJson} AS holder_json, s.number, s.state
+      FROM clock CROSS JOIN ${s}.holders h CROSS JOIN asked a JOIN ${s}.repository_states r ON r.repository_key = a.repository
       JOIN ${s}.concurrency_slots s ON s.repository_key = a.repository AND s.pipeline_run_key = a.run
       LEFT JOIN ${s}.domains d ON d.domain = a.repository
-      WHERE s.phase = 'running' AND s.token = a.token AND s.holder = $2 AND ${quiet} FOR UPDATE OF s SKIP LOCKED),
+      WHERE h.holder = $2 AND s.phase = 'running' AND s.token = a.token AND s.holder = $2 AND ${quiet} FOR UPDATE OF s SKIP LOCKED),
     numbered AS MATERIALIZED (
       SELECT b.*, CASE WHEN b.number = 0 THEN b.numbers ELSE b.numbers[:(b.number - 1) / 32]
         || (b.numbers[(b.number - 1) / 32 + 1] & ~(1 << ((b.number - 1) % 32))) || b.numbers[(b.number - 1) / 32 + 2:] END AS numbers_after
@@ -222,7 +222,7 @@ export function statementsOf(schema: string) {
         state = CASE WHEN s.state IN ('completed', 'failed', 'cancelled', 'expired') THEN s.state ELSE c.ended_as END
       FROM counted c WHERE s.repository_key = c.repository AND s.pipeline_run_key = c.run)
     SELECT json_agg(json_build_object('domain', c.repository, 'now', c.now, 'wall', c.wall, 'floor', 0, 'repository', c.json,
-      'run', c.run_json)) FROM counted c`,
+      'holder', c.holder_json, 'run', c.run_json)) FROM counted c`,
 
     /** runs that hold a slot and will change. Fails at once (55P03) when one is pinned. */
     mustNotBePinned: `SELECT count(*) FROM (
