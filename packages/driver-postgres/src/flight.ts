@@ -2,7 +2,7 @@ import type { Connection, Submittable } from 'pg'
 import type { Statement } from './statements.ts'
 
 /** A value as it is sent: text, or nothing. */
-export type Value = string | null
+type Value = string | null
 /** A row as it comes: text by column. */
 export type Row = readonly (string | null)[]
 

@@ -9,8 +9,6 @@ import type {
   RunRow,
 } from '@slotkeeper/core/driver'
 
-/** A value as it is in JSON from the server. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
 /** A row of a table, as JSON from the server or for it. */
 export type JsonRow = Readonly<Record<string, unknown>>
 

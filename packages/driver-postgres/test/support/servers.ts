@@ -33,32 +33,13 @@ export function onEachServer(tests: (server: Server) => void): void {
     }))
 }
 
-/** For what does not depend on the version. */
-export function newestUrl(): string {
-  return environment('TEST_POSTGRES_URL')
-}
-
-/** Of a standby, which only reads. */
-export function standbyUrl(): string {
-  return environment('TEST_POSTGRES_STANDBY_URL')
-}
-
-/** A program of PostgreSQL 15, and the environment that it needs. */
-export function program(name: 'pg_dump' | 'psql') {
-  const libraries = environment('TEST_POSTGRES_LIBRARIES')
-  return {
-    path: `${environment('TEST_POSTGRES_BIN')}/${name}`,
-    env: { ...process.env, ...(libraries !== '' && { LD_LIBRARY_PATH: libraries }) },
-  }
-}
-
 /** A name that nobody has. Nothing is dropped afterwards: a server of the project's own is thrown away, and yours is yours. */
 export function newName(what = 'db'): string {
   return `slotkeeper_test_${what}_${randomBytes(6).toString('hex')}`
 }
 
 /** The address of another database, or as another user, of the same server. */
-export function addressOf(server: string, database: string, user?: string): string {
+function addressOf(server: string, database: string, user?: string): string {
   const url = new URL(server)
   url.pathname = `/${encodeURIComponent(database)}`
   if (user !== undefined) url.username = user

@@ -19,7 +19,7 @@ import { type PostgresDriverOptions, postgresDriver } from '../../src/index.ts'
 
 export const decide = createDecide({ recordTtlMs: 86_400_000 })
 export const REPO: RepositoryKey = 'acme/api'
-export const newTicket = ticketSource(`test-${randomUUID()}`)
+const newTicket = ticketSource(`test-${randomUUID()}`)
 
 /** A driver that is not open yet, closed after the test. */
 export function driverOf(options: PostgresDriverOptions): Driver {
