@@ -29,6 +29,8 @@ export class Race {
   readonly #held = new Map<string, Slot>()
   readonly #waiting = new Map<string, number>()
   readonly #enqueued = new Map<string, number>()
+  /** Enqueues that are not answered yet, and those that never will be: their process died, perhaps before the store heard of them. */
+  readonly #enqueuing = new Map<string, Racer>()
   #racers = 0
   #runs = 0
   #over = false
@@ -101,7 +103,23 @@ export class Race {
         this.#granted(racer, call, outcome.slot, false)
         await this.#hold(outcome.slot)
       }
+      if (this.#over) await this.#forgetUnheard(racer.manager)
       await sleep(1)
+    }
+  }
+
+  /** Nobody knows whether the store heard of what a process asked for when it died. What is not there by now never was. */
+  async #forgetUnheard(manager: Manager): Promise<void> {
+    const unsure = [...this.#enqueuing].filter(([name, racer]) => racer.crashed && this.#enqueued.has(name))
+    if (unsure.length === 0) return
+    const queued = await manager.getQueuedPipelineRuns(KEY)
+    // In this order: an entry that has left the queue by now has a slot.
+    const there = new Set([...queued, ...(await manager.getRunningPipelineRuns(KEY))].map((one) => one.run))
+    for (const [name] of unsure) {
+      const call = this.#enqueued.get(name)
+      if (call === undefined || there.has(name as (typeof queued)[0]['run'])) continue
+      this.#enqueued.delete(name)
+      this.history.add({ kind: 'failed', call, repository: KEY, run: name, reason: 'its process died' })
     }
   }
 
@@ -202,9 +220,11 @@ export class Race {
     const name = run(this.#runs++)
     const call = this.#asked(racer, name, 'enqueue', 0)
     this.#enqueued.set(name, call)
+    this.#enqueuing.set(name, racer)
     for (;;)
       try {
         await racer.manager.queueManager.addListToRunningQueue(this.#repo(), [name])
+        this.#enqueuing.delete(name)
         return
       } catch (error) {
         // A durable enqueue is repeated until it is known to be there.

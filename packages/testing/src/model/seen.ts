@@ -35,6 +35,11 @@ export class Onlooker {
     return watched(section, seen)
   }
 
+  /** Store time of the last decision of a domain. */
+  timeOf(domain: string): number {
+    return this.#seen.get(domain)?.now ?? 0
+  }
+
   /** What the last decision of a domain saw; `undefined` when nothing was decided since the last time that this was asked. */
   take(domain: string): Seen | undefined {
     const seen = this.#seen.get(domain)

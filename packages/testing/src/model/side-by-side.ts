@@ -167,7 +167,12 @@ export class SideBySide {
         )
       const batches = await this.#commit(driver, left)
       const after: Sent[] = []
-      for (const [at, batch] of batches.entries()) {
+      const onlooker = this.#onlookers[driver] as Onlooker
+      // Each domain is decided by itself, in whatever order.
+      const inOrder = [...batches.entries()].sort(
+        ([, a], [, b]) => onlooker.timeOf(a.domain) - onlooker.timeOf(b.domain),
+      )
+      for (const [at, batch] of inOrder) {
         const { domain, by, commands } = left[at] as Sent
         this.transcript.note(
           `${domain}, by ${by ?? 'nobody'}:${batch.commands.length === 0 ? ' no commands' : ''}`,

@@ -1,6 +1,7 @@
 // A worker of the torture: a process with a Manager of its own, many bodies at once, and a controller. It knows nothing of the others.
 // It writes down what it sees; its standard input tells it to block, to come to rest and to end.
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { isSlotkeeperError, type Logger, Manager, silentLogger } from '@slotkeeper/core'
 import type { Driver } from '@slotkeeper/core/driver'
@@ -41,7 +42,7 @@ commands.on('close', () => {
   if (!ending.signal.aborted) process.exit(1)
 })
 
-await manager.health()
+await openStore()
 say({ event: 'opened' })
 const controlling = control(bodies, ending.signal)
 await Promise.all(
@@ -50,6 +51,18 @@ await Promise.all(
   }),
 )
 say({ event: 'idle' })
+
+/** The store may be away just when this process starts. */
+async function openStore(): Promise<void> {
+  for (;;)
+    try {
+      await manager.health()
+      return
+    } catch (error) {
+      if (!isSlotkeeperError(error) || !error.retryable) throw error
+      await sleep(20)
+    }
+}
 
 /** Ends by closing the Manager, and leaves the rest to Node.js: whatever keeps the process alive now is a leak. */
 async function end(): Promise<void> {

@@ -1,0 +1,182 @@
+import pg from 'pg'
+import { Flight, FlightError, type Row, type Step } from './flight.ts'
+import type { Statements } from './statements.ts'
+
+/** A connection while somebody works with it. */
+export interface Wire {
+  /** The same as `run`, for those that begin something: under the driver's settings. */
+  begin(steps: readonly Step[]): Promise<readonly (readonly Row[])[]>
+  /** Sends statements in one round trip, and answers the rows of each. Throws a FlightError. */
+  run(steps: readonly Step[]): Promise<readonly (readonly Row[])[]>
+}
+
+/** What PostgreSQL says when a name is not prepared on this connection, or is already: somebody shares it out between statements. */
+const NOT_OURS = new Set(['26000', '42P05'])
+/** A transaction whose process stands still is ended by the server after this, in ms, so that its locks hold up nobody for long. */
+const IDLE_MS = 5000
+/** How long the server is given to hear that a connection ends, in ms. */
+const FAREWELL_MS = 500
+
+/** The connections that calls take turns on. */
+export class Connections {
+  readonly #pool: pg.Pool
+  /** A pool of somebody else's stays open. */
+  readonly #isOwn: boolean
+  readonly #clients = new Set<pg.PoolClient>()
+  /** Ends the calls under way. */
+  readonly #underway = new Set<(reason: unknown) => void>()
+  readonly #sql: Statements
+  readonly #lockTimeoutMs: number
+  /** Connections that nobody else uses, and that have the settings therefore for good. */
+  readonly #settled = new WeakSet<pg.PoolClient>()
+  /** Behind a pooler that shares connections out between transactions nothing stays prepared. */
+  #prepares = true
+
+  constructor(
+    options: { readonly pool: pg.Pool } | { readonly config: pg.PoolConfig },
+    { sql, lockTimeoutMs }: { readonly sql: Statements; readonly lockTimeoutMs: number },
+  ) {
+    this.#sql = sql
+    this.#lockTimeoutMs = lockTimeoutMs
+    this.#isOwn = !('pool' in options)
+    this.#pool = 'pool' in options ? options.pool : new pg.Pool(options.config)
+    if (!this.#isOwn) return
+    // A connection that breaks while nobody uses it is replaced when one is needed.
+    this.#pool.on('error', nothing)
+    this.#pool.on('connect', (client) => {
+      this.#clients.add(client)
+      // A server may end a connection in the same breath in which it accepts it, before the one that asked for it can listen.
+      client.on('error', nothing)
+    })
+    this.#pool.on('remove', (client) => this.#clients.delete(client as pg.PoolClient))
+  }
+
+  get pool(): pg.Pool {
+    return this.#pool
+  }
+
+  /** One flight on a connection of its own. */
+  send(steps: readonly Step[], signal?: AbortSignal): Promise<readonly (readonly Row[])[]> {
+    return this.use((wire) => wire.begin(steps), signal)
+  }
+
+  /**
+   * Lends a connection. When `work` fails in any way but by an error of the server, or the signal aborts, the connection is thrown away,
+   * which ends its transaction.
+   */
+  async use<T>(work: (wire: Wire) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted()
+    let client: pg.PoolClient | undefined
+    let isBroken = false
+    let stop = (_reason: unknown) => {}
+    const stopped = new Promise<never>((_, reject) => {
+      stop = (reason) => {
+        isBroken = true
+        if (client !== undefined) cut(client)
+        reject(reason)
+      }
+    })
+    stopped.catch(nothing)
+    const onAbort = () => stop(signal?.reason)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    this.#underway.add(stop)
+    const onError = () => {
+      isBroken = true
+    }
+    try {
+      client = await this.#take(stopped)
+      client.on('error', onError)
+      const taken = client
+      const wire: Wire = {
+        begin: (steps) => this.#begin(taken, steps),
+        run: (steps) => this.#fly(taken, steps),
+      }
+      return await Promise.race([work(wire), stopped])
+    } catch (error) {
+      if (!(error instanceof FlightError) || error.state === undefined) isBroken = true
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+      this.#underway.delete(stop)
+      if (client !== undefined) {
+        client.removeListener('error', onError)
+        if (isBroken) {
+          client.on('error', nothing)
+          cut(client)
+        }
+        client.release(isBroken)
+      }
+    }
+  }
+
+  /** Ends the calls under way with `reason`, and the connections unless they are somebody else's. */
+  async close(reason: unknown): Promise<void> {
+    for (const stop of this.#underway) stop(reason)
+    if (!this.#isOwn) return
+    // A server that stands still says nothing any more.
+    const timer = setTimeout(() => {
+      for (const client of this.#clients) cut(client)
+    }, FAREWELL_MS)
+    try {
+      await this.#pool.end()
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #take(stopped: Promise<never>): Promise<pg.PoolClient> {
+    const taken = this.#pool.connect()
+    try {
+      return await Promise.race([taken, stopped])
+    } catch (error) {
+      // It may still come about, and is not needed then.
+      taken.then((client) => client.release(), nothing)
+      throw error
+    }
+  }
+
+  async #begin(client: pg.PoolClient, steps: readonly Step[]): Promise<readonly (readonly Row[])[]> {
+    if (this.#settled.has(client)) return await this.#fly(client, steps)
+    if (this.#isOwn && this.#prepares && (await this.#isServedAlone(client))) {
+      await this.#fly(client, [this.#settings(false)])
+      this.#settled.add(client)
+      return await this.#fly(client, steps)
+    }
+    // Inside of the transaction that they begin, if they do.
+    const after = steps[0]?.statement === this.#sql.begin ? 1 : 0
+    const answers = await this.#fly(client, steps.toSpliced(after, 0, this.#settings(true)))
+    return answers.toSpliced(after, 1)
+  }
+
+  async #isServedAlone(client: pg.PoolClient): Promise<boolean> {
+    const [[row] = []] = await this.#fly(client, [{ statement: this.#sql.whoServes }])
+    return Number(row?.[0]) === (client as unknown as { readonly processID: number }).processID
+  }
+
+  #settings(isLocal: boolean): Step {
+    return {
+      statement: this.#sql.settings,
+      values: [String(this.#lockTimeoutMs), String(IDLE_MS), String(isLocal)],
+    }
+  }
+
+  #fly(client: pg.PoolClient, steps: readonly Step[]): Promise<readonly (readonly Row[])[]> {
+    return new Promise((resolve, reject) => {
+      client.query(
+        new Flight(steps, this.#prepares, (error, results) => {
+          if (error === undefined) return resolve(results)
+          if (NOT_OURS.has(error.state ?? '')) this.#prepares = false
+          reject(error)
+        }),
+      )
+    })
+  }
+}
+
+/** Ends a connection at once, whatever it is doing. */
+export function cut(client: pg.ClientBase): void {
+  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } }
+  connection.stream.destroy()
+}
+
+function nothing(): void {}

@@ -1,0 +1,127 @@
+import type { Decide, DomainBatch, SlotkeeperError } from '@slotkeeper/core/driver'
+
+/** One domain's batch on its way. */
+export interface Work {
+  readonly batch: DomainBatch
+  readonly decide: Decide
+  /** Whoever asked is answered already, or gave up. */
+  readonly isOver: boolean
+  /** Answers whoever asked. */
+  finish(error?: SlotkeeperError): void
+}
+
+/** Batches that leave together at most: each takes a lock in the server's table of locks, which has room for some thousands. */
+const MOST_TOGETHER = 128
+/** A flight that takes longer than this, in ms, waits for somebody; the others do not wait with it. */
+const SLOW_MS = 20
+
+/**
+ * Lets batches that come while others are on their way leave together: one connection with large transactions does more than many with
+ * small ones. A further flight leaves beside the first one only when it is full, or when the first one is held up.
+ */
+export class Lanes {
+  readonly #fly: (works: readonly Work[], signal: AbortSignal) => Promise<void>
+  readonly #coded: (error: unknown, domain: string) => SlotkeeperError
+  #waiting: Work[] = []
+  #quick = 0
+
+  constructor(
+    fly: (works: readonly Work[], signal: AbortSignal) => Promise<void>,
+    coded: (error: unknown, domain: string) => SlotkeeperError,
+  ) {
+    this.#fly = fly
+    this.#coded = coded
+  }
+
+  /** Resolves when every batch has its answer, also when the signal aborts first. */
+  take(batches: readonly DomainBatch[], decide: Decide, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      if (batches.length === 0) return resolve()
+      let left = batches.length
+      const works = batches.map(
+        (batch) =>
+          new Waiting(batch, decide, () => {
+            if (--left > 0) return
+            signal?.removeEventListener('abort', onAbort)
+            resolve()
+          }),
+      )
+      const onAbort = () => {
+        for (const work of works)
+          if (!work.isOver) work.finish(this.#coded(signal?.reason, work.batch.domain))
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      if (signal?.aborted === true) return onAbort()
+      this.#waiting.push(...works)
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    while (this.#waiting.length > 0 && (this.#quick === 0 || this.#waiting.length >= MOST_TOGETHER)) {
+      const together: Work[] = []
+      const later: Work[] = []
+      const domains = new Set<string>()
+      for (const work of this.#waiting) {
+        if (work.isOver) continue
+        // A domain's second batch has to see what its first one did.
+        if (together.length === MOST_TOGETHER || domains.has(work.batch.domain)) later.push(work)
+        else {
+          domains.add(work.batch.domain)
+          together.push(work)
+        }
+      }
+      this.#waiting = later
+      if (together.length > 0) void this.#send(together)
+    }
+  }
+
+  async #send(works: readonly Work[]): Promise<void> {
+    this.#quick++
+    let isQuick = true
+    const noLongerQuick = () => {
+      if (!isQuick) return
+      isQuick = false
+      this.#quick--
+      this.#flush()
+    }
+    const timer = setTimeout(noLongerQuick, SLOW_MS)
+    const controller = new AbortController()
+    let left = works.length
+    for (const work of works as readonly Waiting[])
+      work.onFinish = () => {
+        if (--left === 0) controller.abort(new Error('Everybody who asked has been answered.'))
+      }
+    try {
+      await this.#fly(works, controller.signal)
+    } catch (error) {
+      for (const work of works) if (!work.isOver) work.finish(this.#coded(error, work.batch.domain))
+    } finally {
+      clearTimeout(timer)
+      noLongerQuick()
+    }
+  }
+}
+
+class Waiting implements Work {
+  readonly batch: DomainBatch
+  readonly decide: Decide
+  isOver = false
+  onFinish: (() => void) | undefined
+  readonly #settle: () => void
+
+  constructor(batch: DomainBatch, decide: Decide, settle: () => void) {
+    this.batch = batch
+    this.decide = decide
+    this.#settle = settle
+  }
+
+  finish(error?: SlotkeeperError): void {
+    if (this.isOver) return
+    this.isOver = true
+    if (error !== undefined) this.batch.error = error
+    this.batch.done()
+    this.onFinish?.()
+    this.#settle()
+  }
+}

@@ -1,0 +1,246 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Manager, repository } from '@slotkeeper/core'
+import type { AcquireCommand, Driver, HolderId, RunRow, StoreEvent } from '@slotkeeper/core/driver'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { lockSeedOf } from '../src/sql-names.ts'
+import { type Message, throughProxy } from './support/proxy.ts'
+import { newDatabase, newName, onEachServer, sql } from './support/servers.ts'
+import {
+  acquire,
+  ask,
+  batchOf,
+  connect,
+  decide,
+  driverOf,
+  grantOf,
+  openDriver,
+  openHolder,
+  REPO,
+  release,
+} from './support/store.ts'
+
+onEachServer((server) => {
+  let connectionString = ''
+  beforeAll(async () => {
+    connectionString = await newDatabase(server.url)
+  })
+
+  describe('what is simple', () => {
+    test('is decided in one round trip: a slot where there is room, and its return where nobody waits', async () => {
+      const proxy = await throughProxy(connectionString)
+      const driver = await openDriver({ connectionString: proxy.url, schema: newName('s') })
+      const holder = await openHolder(driver)
+      const first = await grantOf(driver, 'acme/first', holder)
+      await ask(driver, holder, [release(first)])
+      const before = proxy.roundTrips()
+      const second = await grantOf(driver, 'acme/second', holder)
+      await ask(driver, holder, [release(second)])
+      expect(proxy.roundTrips() - before).toBe(2)
+      expect(second.token).toBeGreaterThan(first.token)
+    })
+
+    test('of many repositories in one call is one round trip as well', async () => {
+      const proxy = await throughProxy(connectionString)
+      const driver = await openDriver({ connectionString: proxy.url, schema: newName('s') })
+      const holder = await openHolder(driver)
+      const round = async (name: string) => {
+        const batches = Array.from({ length: 40 }, (_, n) =>
+          batchOf(
+            [acquire(`acme/${name}`, holder, { repository: `acme/repo-${n}`, proposal: { limit: 9 } })],
+            holder,
+          ),
+        )
+        await driver.transact(batches, decide)
+        return batches.map(({ commands, error }) => error ?? commands[0]?.outcome?.kind)
+      }
+      await round('first')
+      const before = proxy.roundTrips()
+      expect(new Set(await round('second'))).toEqual(new Set(['granted']))
+      expect(proxy.roundTrips() - before).toBe(1)
+    })
+
+    /** Repositories, as they are before the command that is compared. */
+    const situations: Record<
+      string,
+      (driver: Driver, holder: HolderId) => Promise<Partial<AcquireCommand> | undefined>
+    > = {
+      'an unlimited repository': async (driver, holder) => {
+        await grantOf(driver, 'acme/before', holder, { proposal: { limit: 0 } })
+        return { proposal: { limit: 0 } }
+      },
+      'a limit that is full': async (driver, holder) => {
+        await grantOf(driver, 'acme/before', holder, { proposal: { limit: 1 } })
+        return { proposal: { limit: 1 } }
+      },
+      'the 33rd slot, with a gap before it': async (driver, holder) => {
+        for (let n = 0; n < 33; n++) await grantOf(driver, `acme/${n}`, holder, { proposal: { limit: 90 } })
+        const { runs } = await driver.read({ kind: 'runs', runs: [{ repository: REPO, run: 'acme/31' }] })
+        await ask(driver, holder, [release(runs[0] as RunRow)])
+        return { proposal: { limit: 90 } }
+      },
+      'the 64th slot': async (driver, holder) => {
+        for (let n = 0; n < 63; n++) await grantOf(driver, `acme/${n}`, holder, { proposal: { limit: 90 } })
+        return { proposal: { limit: 90 } }
+      },
+      'everything that a request may say': async (driver, holder) => {
+        await grantOf(driver, 'acme/before', holder, { proposal: { limit: 5 } })
+        return {
+          ...{
+            proposal: { limit: 5 },
+            mode: 'try',
+            runUid: 'uid-1',
+            durable: true,
+            priority: -2.5,
+            maxHoldMs: 5000.5,
+          },
+          meta: { 'ключ"': '\u0000 \\ \ud83d\ude00', z: '1', a: '2' },
+        }
+      },
+      'another limit than before': async (driver, holder) => {
+        await grantOf(driver, 'acme/before', holder, { proposal: { limit: 1 } })
+        return { proposal: { limit: 2 } }
+      },
+      'a command that comes too late': async (driver, holder) => {
+        await grantOf(driver, 'acme/before', holder, { proposal: { limit: 5 } })
+        return { proposal: { limit: 5 }, validUntil: 1 }
+      },
+      'a run that has a record': async (driver, holder) => {
+        const row = await grantOf(driver, 'acme/compared', holder, { proposal: { limit: 5 } })
+        await ask(driver, holder, [release(row)])
+        return { proposal: { limit: 5 } }
+      },
+      'a paused repository': async (driver, holder) => {
+        await grantOf(driver, 'acme/before', holder, { proposal: { limit: 5 } })
+        const command = { kind: 'repository-state', state: 'paused', repository: REPO, ticket: 'p' } as const
+        await ask(driver, undefined, [{ ...command, outcome: undefined }])
+        return { proposal: { limit: 5 } }
+      },
+      'a slot of a dead holder': async (driver, holder) => {
+        const dead = await openHolder(driver)
+        await grantOf(driver, 'acme/before', dead, { proposal: { limit: 1 } })
+        await driver.closeHolder(dead)
+        return { proposal: { limit: 1 }, holder }
+      },
+      'a slot that was held long enough': async (driver, holder) => {
+        await grantOf(driver, 'acme/before', holder, { proposal: { limit: 1 }, maxHoldMs: 1 })
+        await sleep(5) // the server's own clock has to pass it
+        return { proposal: { limit: 1 } }
+      },
+      'a holder that is dead': async (driver, holder) => {
+        await grantOf(driver, 'acme/before', holder, { proposal: { limit: 5 } })
+        const dead = await openHolder(driver)
+        await driver.closeHolder(dead)
+        return { proposal: { limit: 5 }, holder: dead }
+      },
+      'somebody who waits': async (driver, holder) => {
+        await grantOf(driver, 'acme/before', holder)
+        await ask(driver, holder, [acquire('acme/waits', holder)])
+        return {}
+      },
+    }
+    for (const [what, prepare] of Object.entries(situations))
+      test(`leads to what the policy leads to: ${what}`, async () => {
+        // The one that writes a history decides everything the long way.
+        const seen = []
+        for (const history of [false, true]) {
+          const schema = newName('s')
+          const driver = await openDriver({ connectionString, schema, history })
+          const holder = await openHolder(driver)
+          // It knows from its first release how long the policy keeps records.
+          const elsewhere = { repository: 'acme/elsewhere' } as const
+          await ask(driver, holder, [release(await grantOf(driver, 'acme/elsewhere', holder, elsewhere))])
+          const more = await prepare(await openDriver({ connectionString, schema }), holder)
+          const command = acquire('acme/compared', holder, { ...more, ticket: 'compared.1' })
+          const events: StoreEvent[] = []
+          events.push(...(await ask(driver, command.holder, [command])).events)
+          const taken = await sql(connectionString, `SELECT * FROM ${schema}.concurrency_slots ORDER BY 2`)
+          const counted = await sql(connectionString, `SELECT * FROM ${schema}.repository_states`)
+          const outcome = command.outcome?.kind
+          if (command.outcome?.kind === 'granted') {
+            const back = { ...release(command.outcome.row), ticket: 'compared.2', state: 'failed' as const }
+            events.push(...(await ask(driver, command.holder, [back])).events)
+          }
+          const given = await sql(connectionString, `SELECT * FROM ${schema}.concurrency_slots ORDER BY 2`)
+          const left = await sql(connectionString, `SELECT * FROM ${schema}.repository_states`)
+          seen.push(comparable({ outcome, events, taken, counted, given, left }))
+        }
+        expect(seen[0]).toEqual(seen[1])
+      })
+  })
+
+  test('a commit whose answer was lost is found out by asking again: granted once', async () => {
+    let isArmed = false
+    const proxy = await throughProxy(connectionString, ({ letter, text }: Message) => {
+      if (!isArmed || letter !== 'B' || !/slotkeeper_commit_/.test(text)) return 'pass'
+      isArmed = false
+      return 'cut after'
+    })
+    const schema = newName('s')
+    await using manager = new Manager({
+      driver: driverOf({ connectionString: proxy.url, schema }),
+      label: 'cut',
+    })
+    const repo = repository('acme/api', { concurrencyLimit: 1 })
+    // Both the short way and the long one.
+    for (const n of [1, 2, 3]) {
+      isArmed = true
+      const outcome = await manager.acquireSlot({ repository: repo, run: `acme/${n}` })
+      expect(outcome.kind).toBe('granted')
+      expect(isArmed).toBe(false)
+      if (outcome.kind !== 'granted') return
+      isArmed = true
+      expect(await outcome.slot.release()).toMatchObject({ kind: 'released' })
+    }
+    const driver = await openDriver({ connectionString, schema })
+    const { repositories } = await driver.read({ kind: 'repositories', after: '', first: 9 })
+    expect(repositories.map(({ live, waiting, lastSequence }) => [live, waiting, lastSequence])).toEqual([
+      [0, 0, 3],
+    ])
+  })
+
+  test('a domain that somebody else keeps locked holds up no other, and its caller is told', async () => {
+    const schema = newName('s')
+    const driver = await openDriver({ connectionString, schema, lockTimeoutMs: 200 })
+    const holder = await openHolder(driver)
+    const paused = await connect(connectionString)
+    await paused.query('BEGIN')
+    await paused.query('SELECT pg_advisory_xact_lock(hashtextextended($1, $2))', [REPO, lockSeedOf(schema)])
+    const batches = [REPO, 'acme/free' as const].map((repository) =>
+      batchOf([acquire('acme/a', holder, { repository })], holder),
+    )
+    await driver.transact(batches, decide)
+    expect(batches.map(({ error, commands }) => error?.code ?? commands[0]?.outcome?.kind)).toEqual([
+      'SLOTKEEPER_STORE_BUSY',
+      'granted',
+    ])
+    await paused.query('ROLLBACK')
+    await ask(driver, holder, [acquire('acme/a', holder)])
+  })
+
+  test('with the history option every event is in the transaction that it tells of, and none without', async () => {
+    for (const history of [true, false]) {
+      const schema = newName('s')
+      const driver = await openDriver({ connectionString, schema, history })
+      const holder = await openHolder(driver)
+      const row = await grantOf(driver, 'acme/a', holder)
+      await ask(driver, holder, [release(row)])
+      const events = await sql(
+        connectionString,
+        `SELECT kind, pipeline_run_key FROM ${schema}.slot_events ORDER BY position`,
+      )
+      expect(events.map(({ kind }) => kind)).toEqual(history ? ['granted', 'released'] : [])
+    }
+  })
+})
+
+/** Without what differs from one time to the next. */
+function comparable(found: object): unknown {
+  const text = JSON.stringify(found, (name, value) => {
+    if (/^(holder|granted_to|created_at|at)$/.test(name)) return value === null ? null : 'some'
+    if (/ticket|ended_by/.test(name)) return /compared/.test(String(value)) ? value : value && 'some'
+    if (/token/.test(name)) return Number(value) > 0 ? 'some' : value
+    if (/(_at|_until)$/.test(name) && value !== null) return 'some'
+    return value
+  })
+  return JSON.parse(text)
+}

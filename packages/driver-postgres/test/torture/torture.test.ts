@@ -1,0 +1,60 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { torture } from '@slotkeeper/testing/torture'
+import { expect, test } from 'vitest'
+import { OwnServer } from '../support/own-server.ts'
+
+const SECONDS = Number(process.env.SLOTKEEPER_TORTURE_SECONDS ?? 20)
+
+test(
+  'tortured processes on a server that is restarted, crashed, paused and cut off keep every rule',
+  async () => {
+    const server = await OwnServer.start()
+    const done: string[] = []
+    const faults: Record<string, (ms: number) => Promise<void>> = {
+      async terminated() {
+        await server.terminateAll()
+      },
+      async 'restarted fast'(ms) {
+        await server.stop('SIGINT')
+        await sleep(ms / 4)
+        await server.run()
+      },
+      async 'restarted at once'(ms) {
+        await server.stop('SIGQUIT')
+        await sleep(ms / 4)
+        await server.run()
+      },
+      async crashed() {
+        await server.crash()
+      },
+      async paused(ms) {
+        server.pause()
+        await sleep(ms)
+        server.resume()
+        await server.answers()
+      },
+    }
+    const deck = Object.entries(faults)
+    const report = await torture({
+      module: join(import.meta.dirname, 'open-driver.ts'),
+      store: server.url,
+      seconds: SECONDS,
+      execArgv: ['--import', join(import.meta.dirname, '..', 'processes', 'sources.mjs')],
+      faults: {
+        async lockFor(ms) {
+          const [name, fault] = deck[done.length % deck.length] as (typeof deck)[0]
+          await fault(ms)
+          done.push(name)
+        },
+      },
+    })
+    console.log(`torture: ${JSON.stringify({ seed: report.seed, server: done, ...report.figures })}`)
+    expect(report.figures.grants).toBeGreaterThan(100)
+    for (const kind of ['kill', 'stop', 'block', 'limit'] as const)
+      expect(report.figures.faults[kind], kind).toBeGreaterThan(0)
+    expect(done.length).toBeGreaterThan(0)
+    expect(report.figures.slotsHit).toBeGreaterThan(0)
+  },
+  SECONDS * 1000 + 240_000,
+)
