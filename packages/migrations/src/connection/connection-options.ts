@@ -25,7 +25,7 @@ export function connectionOptions(
   connection: PostgresConnection,
   defaults: ConnectionDefaults = {},
 ): pg.ClientConfig {
-  const server = typeof connection === 'string' ? parseConnectionString(connection) : connection
+  const server = wholeOf(typeof connection === 'string' ? { connectionString: connection } : connection)
   const { env } = process
   const username = server.username ?? (env.PGUSER || nameOfUser())
   const ssl =
@@ -54,6 +54,12 @@ export function connectionOptions(
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   }
+}
+
+function wholeOf({ connectionString, ...parts }: PostgresServer): PostgresServer {
+  if (connectionString === undefined) return parts
+  const given = Object.entries(parts).filter(([, part]) => part !== undefined)
+  return { ...parseConnectionString(connectionString), ...Object.fromEntries(given) }
 }
 
 function nameOfUser(): string {

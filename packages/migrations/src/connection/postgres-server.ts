@@ -8,6 +8,8 @@ export type PostgresConnection = string | PostgresServer
 
 /** The parts of a connection. Each is taken as it is: nothing in them is syntax. */
 export interface PostgresServer {
+  /** A connection string for what the other parts leave open; they go before it. No message ever holds it. */
+  readonly connectionString?: string
   /** A name, an address, or the absolute path of a socket directory. Default `PGHOST`, then `localhost`. */
   readonly host?: string
   /** Default `PGPORT`, then 5432. */

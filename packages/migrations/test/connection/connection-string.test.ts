@@ -77,6 +77,14 @@ test('what a connection leaves out comes from the environment, what it says goes
   expect(() => partsOf('postgres://')).toThrow('PGSSLMODE')
 })
 
+test('parts go before a connection string that stands beside them', () => {
+  const connectionString = 'postgres://u:p@h/d?sslmode=require'
+  const ssl = { mode: 'disable' } as const
+  expect(connectionOptions({ connectionString, database: 'other', ssl })).toMatchObject({
+    ...{ host: 'h', user: 'u', database: 'other', ssl: false },
+  })
+})
+
 test('parts are taken as they are, and refused where they cannot be sent', () => {
   expect(connectionOptions({ host: 'h', username: "o'brien; --", database: '%41' })).toMatchObject({
     ...{ user: "o'brien; --", database: '%41', connectionTimeoutMillis: 30_000 },
