@@ -16,7 +16,15 @@ const needs = {
 }
 
 /** What syncs and answers as a server of a user does. */
-const durable = { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on', wal_level: 'replica' }
+const durable = {
+  fsync: 'on',
+  full_page_writes: 'on',
+  synchronous_commit: 'on',
+  wal_level: 'replica',
+  max_wal_size: '4GB',
+  max_connections: '300',
+  shared_preload_libraries: 'pg_stat_statements',
+}
 
 /** Each starts one kind of server and tells in `found` where it is, unless somebody else's is named there already. */
 const starters = {

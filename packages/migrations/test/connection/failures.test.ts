@@ -63,8 +63,9 @@ onEachServer(({ version }) => {
   })
 
   test('a pool without connections left may be asked again, and names its size', async () => {
-    const pool = new pg.Pool({ ...connectionOptions({ ...app(), connectionTimeoutMs: 50 }), max: 1 })
+    const pool = new pg.Pool({ ...connectionOptions(app()), max: 1 })
     const client = await pool.connect()
+    pool.options.connectionTimeoutMillis = 50 // connecting itself was given time
     try {
       const error = storeFailure(await pool.query('SELECT 1').catch((e: unknown) => e), 'Asking')
       expect(error).toMatchObject({ code: 'SLOTKEEPER_STORE_UNAVAILABLE', retryable: true })
