@@ -29,22 +29,20 @@ function handOffs(records: readonly Turn[]): HandOff[] {
 /** The figures of turns: how many, how long somebody waits, how a slot goes from one to the next, and who gets how many. */
 export function figuresOf({ records, from, until }: Turns): Sample {
   const within = records.filter(({ granted }) => granted >= from && granted < until)
+  if (within.length === 0) throw new Error('Nobody had a turn while the figures were taken.')
   const waits = within.map(({ asked, granted }) => granted - asked)
-  const all = handOffs(within)
-  const across = all.filter((handOff) => handOff.across).map(({ ms }) => ms)
+  const passed = handOffs(within)
+  const all = passed.map(({ ms }) => ms)
+  const across = passed.filter((handOff) => handOff.across).map(({ ms }) => ms)
   const shares = [0, 1].map((process) => within.filter((record) => record.process === process).length)
   return {
     rate: (within.length / (until - from)) * 1000,
     held: median(within.map(({ granted, releasing }) => releasing - granted)),
     longest: Math.max(...waits) / median(waits),
     wait: median(waits),
-    p50: median(all.map(({ ms }) => ms)),
-    p99: quantile(
-      all.map(({ ms }) => ms),
-      0.99,
-    ),
-    acrossP50: median(across),
-    acrossP99: quantile(across, 0.99),
+    ...(all.length > 0 && { p50: median(all), p99: quantile(all, 0.99) }),
+    // Without a hand-off across processes there is no such figure.
+    ...(across.length > 0 && { acrossP50: median(across), acrossP99: quantile(across, 0.99) }),
     acrossShare: across.length / all.length,
     split: Math.min(...shares) / Math.max(...shares),
     smallerShare: Math.min(...shares) / within.length,

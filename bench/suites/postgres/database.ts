@@ -77,10 +77,7 @@ export interface Managers extends AsyncDisposable {
  */
 export async function oneByOne(url: string, count: number): Promise<Managers> {
   const pool = new pg.Pool({ ...connectionOptions(url), max: 10 })
-  const managers = Array.from(
-    { length: count },
-    () => new Manager({ driver: postgresDriver({ pool, listen: false }) }),
-  )
+  const managers = Array.from({ length: count }, () => new Manager({ driver: postgresDriver({ pool }) }))
   await managers[0]?.health() // one makes the tables, the others find them
   return {
     at: (index) => managers[index] as Manager,

@@ -26,10 +26,12 @@ function inFlight(loops: number): Measure {
 function apart(loops: number): Measure {
   return async (context: Context): Promise<Sample> => {
     await using managers = await oneByOne(await newDatabase(), loops)
-    const repositories = manyRepositories()
-    const works = Array.from({ length: loops }, (_, at) =>
-      acquiring(managers.at(at), repositories, newRuns(`run-${at}`)),
-    )
+    const all = manyRepositories()
+    const works = Array.from({ length: loops }, (_, at) => {
+      // Each begins elsewhere, as loops of one Manager do.
+      const from = Math.floor((at * all.length) / loops)
+      return acquiring(managers.at(at), [...all.slice(from), ...all.slice(0, from)], newRuns(`run-${at}`))
+    })
     return await paceOf(context, (pace: Pace, at) => works[at]?.(pace) as Promise<void>, { ...slow, loops })
   }
 }
