@@ -14,7 +14,7 @@ const arrows = {
   'driver-sqlite': ['core'],
   migrations: ['core'],
   testing: ['core', 'driver-memory'],
-  cli: ['core', 'driver-memory', 'driver-sqlite', 'migrations'],
+  cli: ['core', 'driver-memory', 'driver-postgres', 'driver-sqlite', 'migrations'],
 }
 /** What core's build takes into itself, so that its users install nothing. Core has no dependency. */
 const bundledInCore = ['zod']

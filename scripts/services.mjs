@@ -11,7 +11,7 @@ import { progress } from './run.mjs'
  * @type {Record<'tests' | 'bench', Record<string, string[]>>}
  */
 const needs = {
-  tests: { migrations: ['postgres'], 'driver-postgres': ['postgres', 'pgbouncer'] },
+  tests: { cli: ['postgres'], migrations: ['postgres'], 'driver-postgres': ['postgres', 'pgbouncer'] },
   bench: { migrations: ['postgres'], postgres: ['durable', 'redis'] },
 }
 

@@ -27,12 +27,10 @@ function plannedEmpty(name: keyof typeof DEPTHS): Measure {
   return async (context): Promise<Sample> => {
     const url = await newDatabase()
     await using manager = openManager(url)
-    await paceOf(context, acquiring(manager, manyRepositories(), sameRuns('first')), { ...slow, loops: 32 })
-    await paceOf(
-      context,
-      passingOn(manager, repository('bench/first', { concurrencyLimit: 1 }), newRuns('f')),
-      slow,
-    )
+    const first = repository('bench/first', { concurrencyLimit: 1 })
+    await enqueue(manager, first, DEPTHS.few + 1, newRuns('first'))
+    await paceOf(context, acquiring(manager, manyRepositories(), sameRuns('pair')), { ...slow, loops: 32 })
+    await paceOf(context, passingOn(manager, first, newRuns('next')), slow)
     await fill(url, context, name)
     return await paceOf(context, passingOn(manager, one, newRuns('later')), slow)
   }

@@ -104,3 +104,10 @@ function portOf(port: number): number {
   if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port
   throw new InvalidArgumentError('The port of the connection must be a whole number from 1 to 65535.')
 }
+
+/** How to name a connection again, as a connection string without secrets: user, server and database, no more. */
+export function addressOf(connection: PostgresConnection): string {
+  const { host = '', port, database = '', user = '' } = connectionOptions(connection)
+  const name = host.startsWith('/') ? encodeURIComponent(host) : host.includes(':') ? `[${host}]` : host
+  return `postgresql://${encodeURIComponent(user)}@${name}:${port}/${encodeURIComponent(database)}`
+}

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { connectionOptions } from '../../src/connection.ts'
+import { addressOf, connectionOptions } from '../../src/connection.ts'
 
 /** What pg is given for a connection string, but for what is the same every time; the password as it is sent. */
 function partsOf(text: string) {
@@ -75,6 +75,13 @@ test('what a connection leaves out comes from the environment, what it says goes
   })
   vi.stubEnv('PGSSLMODE', 'sometimes')
   expect(() => partsOf('postgres://')).toThrow('PGSSLMODE')
+})
+
+test('an address names a connection again, without its secrets', () => {
+  const address = addressOf('postgres://ü@[::1]:5433/a%2Fb?password=geheim&sslmode=require')
+  expect(address).toBe('postgresql://%C3%BC@[::1]:5433/a%2Fb')
+  expect(partsOf(address)).toMatchObject({ host: '::1', port: 5433, user: 'ü', database: 'a/b' })
+  expect(addressOf({ host: '/var/run', username: 'u' })).toBe('postgresql://u@%2Fvar%2Frun:5432/u')
 })
 
 test('parts go before a connection string that stands beside them', () => {
