@@ -4,6 +4,7 @@ const entries = {
   'core/dist/driver-entry.js': '13 kB',
   'core/dist/node.js': '48 kB',
   'driver-memory/dist/index.js': '5 kB',
+  'driver-postgres/dist/index.js': '16 kB',
   'driver-sqlite/dist/index.js': '16 kB',
   'testing/dist/index.js': '6 kB',
   'testing/dist/conformance.js': '52 kB',

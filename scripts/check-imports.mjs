@@ -10,6 +10,7 @@ import { filesBelow } from './stamps.mjs'
 const arrows = {
   core: [],
   'driver-memory': ['core'],
+  'driver-postgres': ['core', 'migrations'],
   'driver-sqlite': ['core'],
   migrations: ['core'],
   testing: ['core', 'driver-memory'],

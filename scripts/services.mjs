@@ -5,7 +5,7 @@ import { startPostgres } from './postgres-server.mjs'
 import { progress } from './run.mjs'
 
 /** Test projects, and suites of benchmarks, that need PostgreSQL. A new one is added here. */
-const needPostgres = ['migrations']
+const needPostgres = ['migrations', 'driver-postgres']
 
 /** Whether one of the chosen projects or suites, where none was chosen means all, needs PostgreSQL. */
 export function needsPostgres(chosen) {

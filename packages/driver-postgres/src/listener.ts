@@ -1,0 +1,138 @@
+import pg from 'pg'
+import { cut } from './connections.ts'
+import { quoted } from './sql-names.ts'
+
+/** Pauses before connecting again: doubling from the first to the last, each cut by a random part. */
+const FIRST_PAUSE_MS = 50
+const LAST_PAUSE_MS = 5000
+/** How often the driver looks where the server tells nothing. */
+const LOOK_MS = 1000
+/** How long a word to oneself may take to come back, before the connection counts as one that lets none through. */
+const PROBE_MS = 2000
+
+/** What the listener needs of its driver. */
+export interface ListenerOptions {
+  readonly config: pg.ClientConfig
+  readonly channel: string
+  /** False: the server is never asked to tell. */
+  readonly listen: boolean
+  /** Sends a notification on another connection. */
+  readonly notify: (payload: string) => Promise<void>
+  /** The server tells from now on. */
+  readonly onBegin: () => void
+  /** The connection is gone. */
+  readonly onPause: () => void
+  /** It is time to look for oneself. */
+  readonly onLook: () => void
+  readonly onNotification: (payload: string) => void
+}
+
+/**
+ * One connection that listens, as long as somebody watches. It comes back by itself, with growing pauses, and says so each time. Where a
+ * pooler in between lets no notification through, or listening is off, it says every second that it is time to look.
+ */
+export class Listener {
+  readonly #options: ListenerOptions
+  #client: pg.Client | undefined
+  #timer: NodeJS.Timeout | undefined
+  #running = false
+  #pauses = 0
+  #problem: string | undefined
+  #looks = false
+
+  constructor(options: ListenerOptions) {
+    this.#options = options
+  }
+
+  /** How this process is told, for people. */
+  get describe(): string {
+    if (this.#looks) return 'looking every second, since notifications do not come through'
+    if (!this.#options.listen) return 'looking every second'
+    if (this.#problem !== undefined) return `connecting to be told of changes again (${this.#problem})`
+    return 'told of changes by the server'
+  }
+
+  start(): void {
+    if (this.#running) return
+    this.#running = true
+    if (this.#options.listen && !this.#looks) void this.#connect()
+    else this.#look()
+  }
+
+  stop(): void {
+    this.#running = false
+    clearTimeout(this.#timer)
+    const client = this.#client
+    this.#client = undefined
+    if (client !== undefined) cut(client)
+  }
+
+  #look(): void {
+    this.#options.onBegin()
+    const again = () => {
+      this.#options.onLook()
+      this.#timer = setTimeout(again, LOOK_MS).unref()
+    }
+    this.#timer = setTimeout(again, LOOK_MS).unref()
+  }
+
+  async #connect(): Promise<void> {
+    const client = new pg.Client(this.#options.config)
+    this.#client = client
+    // Told once, whichever of the two comes first.
+    let isLost = false
+    const lost = (error: unknown) => {
+      if (isLost) return
+      isLost = true
+      this.#again(client, error)
+    }
+    client.on('error', lost)
+    client.on('end', () => lost(new Error('the server ended the connection')))
+    const probe = `probe ${Math.random()}`
+    let onProbe = () => {}
+    client.on('notification', ({ payload = '' }) => {
+      if (payload === probe) onProbe()
+      else if (!payload.startsWith('probe ')) this.#options.onNotification(payload)
+    })
+    try {
+      await client.connect()
+      await client.query(`LISTEN ${quoted(this.#options.channel)}`)
+      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+      // A pooler answers with another number than the server: whether it lets notifications through is found out.
+      const { processID } = client as unknown as { processID: number }
+      if (rows[0]?.pid !== processID && !(await this.#isHeard(probe, (heard) => (onProbe = heard)))) {
+        isLost = true
+        this.#looks = true
+        cut(client)
+        if (this.#client === client) this.#look()
+        return
+      }
+    } catch (error) {
+      cut(client)
+      return lost(error)
+    }
+    if (this.#client !== client || isLost) return
+    this.#pauses = 0
+    this.#problem = undefined
+    this.#options.onBegin()
+  }
+
+  async #isHeard(probe: string, whenHeard: (heard: () => void) => void): Promise<boolean> {
+    const heard = new Promise<boolean>((resolve) => {
+      whenHeard(() => resolve(true))
+      setTimeout(() => resolve(false), PROBE_MS).unref()
+    })
+    await this.#options.notify(probe)
+    return await heard
+  }
+
+  #again(client: pg.Client, error: unknown): void {
+    if (this.#client !== client) return
+    this.#client = undefined
+    this.#problem = error instanceof Error ? error.message : String(error)
+    this.#options.onPause()
+    if (!this.#running) return
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** this.#pauses++, LAST_PAUSE_MS) * (0.5 + Math.random() / 2)
+    this.#timer = setTimeout(() => void this.#connect(), pauseMs).unref()
+  }
+}

@@ -1,0 +1,204 @@
+import { randomUUID } from 'node:crypto'
+import {
+  type Decide,
+  type DomainBatch,
+  type Driver,
+  type Health,
+  type HolderId,
+  type HolderTerm,
+  InternalError,
+  ManagerClosedError,
+  type Manifest,
+  type Query,
+  type Snapshot,
+  type Sweep,
+  type WatchEvent,
+  type WatchOptions,
+} from '@slotkeeper/core/driver'
+import pg from 'pg'
+import { coded, connectionOptions } from './connection/connect.ts'
+import { Connections } from './connections.ts'
+import { ask, closeHolder, heartbeat, type Keeping, openHolder } from './holders.ts'
+import { Listener } from './listener.ts'
+import { openStore } from './open-store.ts'
+import { type PostgresDriverOptions, type Settled, settleOptions } from './options.ts'
+import { readSnapshot } from './read-snapshot.ts'
+import { channelOf, lockSeedOf } from './sql-names.ts'
+import { type Statements, statementsOf } from './statements.ts'
+import { sweepStore } from './sweep.ts'
+import { type Deciding, transact } from './transact.ts'
+import { Watchers } from './watchers.ts'
+
+const MANIFEST: Manifest = Object.freeze({
+  scope: 'network',
+  synchronous: false,
+  wakes: 'push',
+  minimumTtlMs: 500,
+  clockLagMs: 0,
+  budget: 512,
+  backstopMs: 5000,
+})
+
+/**
+ * Makes the driver of a PostgreSQL database, which everybody who can reach it shares. Nothing is connected before the Manager opens it.
+ * @throws SlotkeeperError `SLOTKEEPER_INVALID_ARGUMENT` for an option that cannot be meant
+ * @example
+ * const manager = new Manager({ driver: postgresDriver({ connectionString: 'postgresql://app@db.example/app' }) })
+ */
+export function postgresDriver(options: PostgresDriverOptions): Driver {
+  return new PostgresDriver(settleOptions(options))
+}
+
+interface Open {
+  readonly pool: pg.Pool
+  readonly keeping: Keeping
+  readonly deciding: Deciding
+  readonly watchers: Watchers
+  readonly listener: Listener
+}
+
+class PostgresDriver implements Driver {
+  readonly name = 'postgresql'
+  readonly manifest: Manifest
+  readonly #options: Settled
+  readonly #sql: Statements
+  #opened: Open | undefined
+  #closed = false
+
+  constructor(options: Settled) {
+    this.#options = options
+    this.#sql = statementsOf(options.schema)
+    this.manifest = options.listen ? MANIFEST : { ...MANIFEST, wakes: 'poll' }
+  }
+
+  async open({ schema }: { readonly schema: 'migrate' | 'check' }, signal?: AbortSignal): Promise<void> {
+    if (this.#closed) throw closed()
+    const opened = this.#equip()
+    try {
+      await openStore({ ...this.#options, pool: opened.pool, keeping: opened.keeping }, schema, signal)
+      this.#opened = opened
+    } catch (error) {
+      await this.#end(opened)
+      throw coded(signal?.aborted === true ? signal.reason : error, 'The store cannot be opened')
+    }
+    if (this.#closed) await this.close()
+  }
+
+  async transact(batch: readonly DomainBatch[], decide: Decide, signal?: AbortSignal): Promise<void> {
+    await transact(this.#get().deciding, batch, decide, signal)
+  }
+
+  read(query: Query, signal?: AbortSignal): Promise<Snapshot> {
+    return this.#call('The store cannot be read', signal, (keeping) => readSnapshot(keeping, query, signal))
+  }
+
+  openHolder(holder: HolderId, ttlMs: number, signal?: AbortSignal): Promise<HolderTerm> {
+    return this.#call('A holder cannot be opened', signal, (keeping) =>
+      openHolder(keeping, holder, ttlMs, signal),
+    )
+  }
+
+  heartbeat(holder: HolderId, signal?: AbortSignal): Promise<HolderTerm> {
+    return this.#call('A heartbeat failed', signal, (keeping) => heartbeat(keeping, holder, signal))
+  }
+
+  closeHolder(holder: HolderId, signal?: AbortSignal): Promise<void> {
+    return this.#call('A holder cannot be closed', signal, (keeping) => closeHolder(keeping, holder, signal))
+  }
+
+  sweep(budget: number, signal?: AbortSignal): Promise<Sweep> {
+    return this.#call('A sweep failed', signal, (keeping) => sweepStore(keeping, budget, signal))
+  }
+
+  watch(options: WatchOptions): AsyncIterable<WatchEvent> {
+    return this.#get().watchers.add(options)
+  }
+
+  async health(signal?: AbortSignal): Promise<Health> {
+    const { keeping, listener } = this.#get()
+    try {
+      const [row] = await ask(keeping, [{ statement: this.#sql.about }], signal)
+      return {
+        ok: true,
+        detail: `PostgreSQL ${row?.[1]}, schema ${this.#options.schema}, ${listener.describe}`,
+      }
+    } catch (error) {
+      return { ok: false, detail: coded(error, 'The store cannot be read').message }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const opened = this.#opened
+    this.#opened = undefined
+    if (opened !== undefined) await this.#end(opened)
+  }
+
+  async #end({ watchers, listener, pool }: Open): Promise<void> {
+    watchers.close()
+    listener.stop()
+    if (pool !== this.#options.pool) await pool.end()
+  }
+
+  async #call<T>(
+    doing: string,
+    signal: AbortSignal | undefined,
+    work: (keeping: Keeping) => Promise<T>,
+  ): Promise<T> {
+    const { keeping } = this.#get()
+    try {
+      return await work(keeping)
+    } catch (error) {
+      throw coded(signal?.aborted === true ? signal.reason : error, doing)
+    }
+  }
+
+  #equip(): Open {
+    const { schema, lockTimeoutMs, history, listen, maxConnections } = this.#options
+    const config = this.#options.pool?.options ?? connectionOptions(this.#options.connection)
+    const pool = this.#options.pool ?? new pg.Pool({ ...config, max: maxConnections })
+    // A connection that breaks while nobody uses it is replaced when it is needed.
+    if (pool !== this.#options.pool) pool.on('error', nothing)
+    const connections = new Connections(pool)
+    const sql = this.#sql
+    const origin = randomUUID()
+    const channel = channelOf(schema)
+    const keeping: Keeping = { connections, sql, lockTimeoutMs }
+    const watchers = new Watchers(origin, {
+      onFirst: () => listener.start(),
+      onLast: () => listener.stop(),
+    })
+    const listener = new Listener({
+      config,
+      channel,
+      listen,
+      notify: async (payload) => {
+        await ask(keeping, [{ statement: sql.notify, values: [channel, JSON.stringify([payload])] }], undefined)
+      },
+      onBegin: () => watchers.begin(),
+      onPause: () => watchers.pause(),
+      onLook: () => watchers.resync(),
+      onNotification: (payload) => watchers.hear(payload),
+    })
+    const deciding: Deciding = {
+      ...{ connections, sql, channel, origin, history, lockTimeoutMs, coded },
+      manifest: this.manifest,
+      lockSeed: lockSeedOf(schema),
+      mayHaveMissed: () => watchers.resync(),
+    }
+    return { pool, keeping, deciding, watchers, listener }
+  }
+
+  #get(): Open {
+    if (this.#opened !== undefined) return this.#opened
+    throw this.#closed
+      ? closed()
+      : new InternalError('The PostgreSQL driver was used before it was opened.')
+  }
+}
+
+function closed(): ManagerClosedError {
+  return new ManagerClosedError('The PostgreSQL driver is closed. Make a new one to go on.')
+}
+
+function nothing(): void {}
