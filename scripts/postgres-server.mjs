@@ -21,7 +21,7 @@ exec 3<&0
 exec 3<&-
 wait $server`
 
-const settings = {
+const defaults = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   fsync: 'off',
@@ -34,12 +34,14 @@ const settings = {
 
 /**
  * Starts a server of a version, and beside it, when `standby` is set, a copy of it that only answers reads. `urls` has their
- * superuser's addresses (no password), `stop` ends what was started and removes it.
+ * superuser's addresses (no password), `stop` ends what was started and removes it. `settings` go before those of this file; `files` are
+ * written into the data directory, readable by the server alone, `pg_hba.conf` among them if it is there.
  *
  * @param {import('./postgres-programs.mjs').Programs} programs
- * @param {{ standby?: boolean }} [options]
+ * @param {{ standby?: boolean, settings?: Record<string, string>, files?: Record<string, string> }} [options]
+ * @returns {Promise<{ urls: string[], stop: () => Promise<void> }>}
  */
-export async function startPostgres(programs, { standby = false } = {}) {
+export async function startPostgres(programs, { standby = false, settings = {}, files = {} } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'slotkeeper-postgres-'))
   chmodSync(directory, 0o755)
   const running = []
@@ -51,6 +53,7 @@ export async function startPostgres(programs, { standby = false } = {}) {
     const place = reachable(programs, directory)
     const data = dataDirectory(directory, 'data')
     await initialise(place, data)
+    for (const [name, text] of Object.entries(files)) writeForServer(join(data, name), text)
     const directories = [data]
     if (standby) {
       const copy = dataDirectory(directory, 'standby')
@@ -59,7 +62,7 @@ export async function startPostgres(programs, { standby = false } = {}) {
       if (isRoot) await finish(spawn('chown', ['-R', `${nobody}:${nobody}`, copy]), 'chown')
       directories.push(copy)
     }
-    const starts = directories.map(async (path) => serve(place, path))
+    const starts = directories.map(async (path) => serve(place, path, { ...defaults, ...settings }))
     for (const start of await Promise.allSettled(starts))
       if (start.status === 'fulfilled') running.push(start.value)
     await Promise.all(starts)
@@ -92,6 +95,11 @@ function dataDirectory(temporary, name) {
   return data
 }
 
+function writeForServer(path, text) {
+  writeFileSync(path, text, { mode: 0o600 })
+  if (isRoot) chownSync(path, nobody, nobody)
+}
+
 function initialise({ bin, env, cwd }, data) {
   const args = ['-D', data, '-U', 'postgres', '-A', 'trust', '-N', '--locale=C', '-E', 'UTF8']
   return finish(spawn(join(bin, 'initdb'), args, { ...ids, env, cwd }), 'initdb')
@@ -106,7 +114,7 @@ function finish(child, name) {
   })
 }
 
-async function serve({ bin, env, cwd }, data) {
+async function serve({ bin, env, cwd }, data, settings) {
   const port = await freePort()
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const command = [join(bin, 'postgres'), '-D', data, '-p', String(port), ...options]
