@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { describe } from 'vitest'
+import { connectionOptions } from '../../src/connection.ts'
 
 /** A server that the tests are run against. */
 export interface Server {
@@ -74,7 +75,7 @@ export async function newDatabase(server: string): Promise<string> {
 
 /** Runs SQL in a connection of its own; answers the rows of its last statement. */
 export async function sql(url: string, text: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url })
+  const client = new pg.Client(connectionOptions(url))
   await client.connect()
   try {
     const results = (await client.query(text)) as unknown as pg.QueryResult | pg.QueryResult[]
