@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { isSlotkeeperError, type Logger, type SlotkeeperError } from '@slotkeeper/core'
-import pg from 'pg'
+import { askOnce } from '../ask-once.ts'
 import type { Settings } from '../command/settings.ts'
 import { configOf } from '../database.ts'
 import { ensureDatabase } from '../ensure-database.ts'
@@ -184,15 +184,7 @@ export class Sidecar {
   async #ask(): Promise<boolean> {
     try {
       const connectionString = this.#settings.connectionString()
-      const config = configOf({ connectionString, connectTimeoutMs: ANSWER_MS })
-      const client = new pg.Client({ ...config, query_timeout: ANSWER_MS })
-      client.on('error', () => undefined) // the query tells
-      try {
-        await client.connect()
-        await client.query('SELECT 1')
-      } finally {
-        client.end().catch(() => undefined)
-      }
+      await askOnce(configOf({ connectionString }), 'SELECT 1', ANSWER_MS)
       return true
     } catch {
       // It may come back with another content, so it is looked at before it counts again.
