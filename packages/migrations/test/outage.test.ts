@@ -4,7 +4,7 @@ import { Sidecar, until } from './support/command.ts'
 import { mount, newDirectory } from './support/files.ts'
 import { gate } from './support/gate.ts'
 import { ownServer } from './support/own-server.ts'
-import { newDatabase, onEachServer, sql } from './support/servers.ts'
+import { onEachServer, sql } from './support/servers.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -21,7 +21,7 @@ onEachServer(({ version }) => {
       await using server = await ownServer(version)
       const CONFIGMAP_PATH = await newDirectory()
       const flags = await newDirectory()
-      const DATABASE_URL = await newDatabase(server.url)
+      const DATABASE_URL = server.url
       const first = { 'gcp_001_a.sql': 'CREATE TABLE a ();' }
       await mount(CONFIGMAP_PATH, 1, first)
       const sidecar = new Sidecar({
@@ -50,7 +50,7 @@ onEachServer(({ version }) => {
   test('a server that crashes in the middle of a file: the file is rolled back, and applied when it is back', async () => {
     await using server = await ownServer(version)
     const CONFIGMAP_PATH = await newDirectory()
-    const DATABASE_URL = await newDatabase(server.url)
+    const DATABASE_URL = server.url
     const closed = await gate(DATABASE_URL, 'SELECT pg_advisory_lock(7)')
     await mount(CONFIGMAP_PATH, 1, {
       'gcp_001_a.sql': 'CREATE TABLE a (); SELECT pg_advisory_xact_lock(7); CREATE TABLE b ();',
