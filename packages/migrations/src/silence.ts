@@ -19,7 +19,7 @@ export async function heard<T>(
   pid: number | undefined,
   answer: Promise<T>,
 ): Promise<T> {
-  let timer: NodeJS.Timeout
+  let timer: NodeJS.Timeout | undefined
   let isOver = false
   const askLater = (inVain: number) => {
     timer = setTimeout(async () => {
@@ -36,7 +36,7 @@ export async function heard<T>(
     return await answer
   } finally {
     isOver = true
-    clearTimeout(timer!)
+    clearTimeout(timer)
   }
 }
 

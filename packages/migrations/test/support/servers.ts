@@ -45,7 +45,7 @@ export function standbyUrl(): string {
 }
 
 /** A program of PostgreSQL 15, and the environment that it needs. */
-export function program(name: 'pg_dump' | 'psql') {
+export function program(name: 'pg_dump' | 'pg_isready' | 'psql') {
   const libraries = environment('TEST_POSTGRES_LIBRARIES')
   return {
     path: `${environment('TEST_POSTGRES_BIN')}/${name}`,
