@@ -31,8 +31,10 @@ onEachServer(({ version }) => {
     })
 
     const directory = await newDirectory()
-    await write(directory, { [first.path]: first.content, [second.path]: second.content })
+    await write(directory, { [first.path]: first.content })
     const sidecar = new Sidecar({ DATABASE_URL: standby }, ['--source', directory])
+    await sidecar.ready()
+    await write(directory, { [second.path]: second.content })
     expect(await sidecar.failing('SLOTKEEPER_STORE_READ_ONLY')).toMatchObject({
       code: 503,
       body: { postgres_healthy: true, migrations_applied: false },
