@@ -1,6 +1,6 @@
 // PostgreSQL servers of this checkout's own, on loopback and a free port, in a temporary directory; they end with this process.
 import { spawn } from 'node:child_process'
-import { cpSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from './run.mjs'
 import {
@@ -27,13 +27,21 @@ const defaults = {
 }
 
 /**
+ * @typedef {object} PostgresServer
+ * @property {string} url
+ * @property {(signal?: 'SIGINT' | 'SIGQUIT') => Promise<void>} stop
+ * @property {() => Promise<void>} start
+ */
+
+/**
  * Starts a server of a version, and beside it, when `standby` is set, a copy of it that only answers reads. `urls` has their
  * superuser's addresses (no password), `stop` ends what was started and removes it. `settings` go before those of this file; `files` are
- * written into the data directory, readable by the server alone, `pg_hba.conf` among them if it is there.
+ * written into the data directory, readable by the server alone, `pg_hba.conf` among them if it is there. `servers` can each be stopped
+ * and started again, where they were and with what they held; `stop('SIGQUIT')` is a crash.
  *
  * @param {import('./debian-packages.mjs').Programs} programs
  * @param {{ standby?: boolean, settings?: Record<string, string>, files?: Record<string, string> }} [options]
- * @returns {Promise<{ urls: string[], stop: () => Promise<void> }>}
+ * @returns {Promise<{ urls: string[], servers: PostgresServer[], stop: () => Promise<void> }>}
  */
 export async function startPostgres(programs, { standby = false, settings = {}, files = {} } = {}) {
   const directory = temporary('postgres')
@@ -63,7 +71,7 @@ export async function startPostgres(programs, { standby = false, settings = {}, 
     await stop()
     throw error
   }
-  return { urls: running.map(({ url }) => url), stop }
+  return { urls: running.map(({ url }) => url), servers: running, stop }
 }
 
 function initialise({ bin, env, cwd }, data) {
@@ -83,11 +91,23 @@ function finish(child, name) {
 async function serveData(at, data, settings) {
   const port = await freePort()
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const { stop } = await serve(at, {
-    name: 'PostgreSQL',
-    command: [join(at.bin, 'postgres'), '-D', data, '-p', String(port), ...options],
-    ready: /ready to accept (read-only )?connections/,
-    signal: 'INT', // at once: clients are cut off, and nothing is lost
-  })
-  return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, stop }
+  const start = () =>
+    serve(at, {
+      name: 'PostgreSQL',
+      command: [join(at.bin, 'postgres'), '-D', data, '-p', String(port), ...options],
+      ready: /ready to accept (read-only )?connections/,
+      signal: 'INT', // at once: clients are cut off, and nothing is lost
+    })
+  let running = await start()
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    async stop(signal = 'SIGINT') {
+      const [pid] = signal === 'SIGQUIT' ? readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n') : []
+      if (pid !== undefined) process.kill(Number(pid), signal)
+      await running.stop()
+    },
+    async start() {
+      running = await start()
+    },
+  }
 }

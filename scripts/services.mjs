@@ -94,7 +94,7 @@ function literally(text) {
 /**
  * Does `work` in an environment that names real servers:
  *
- * - `TEST_POSTGRES_URL`: version 18; yours, if you set it, and then nothing in it is dropped, and every name is made up anew
+ * - `TEST_POSTGRES_URL`: version 18; yours, if you set it, and then every name is made up anew, and nothing else in it is dropped
  * - `TEST_POSTGRES_15_URL`: version 15; yours, likewise
  * - `TEST_POSTGRES_STANDBY_URL`: a standby of version 18, which refuses every write
  * - `TEST_POSTGRES_BIN`: where `psql` and `pg_dump` of version 15 are; `TEST_POSTGRES_LIBRARIES` where their libraries are

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '@slotkeeper/core'
 import pg from 'pg'
+import { close } from './ask-once.ts'
 import { connectionOptions } from './connection/connection-options.ts'
 import { storeFailure } from './store-failure.ts'
 
@@ -34,10 +35,10 @@ export async function connect(options: DatabaseOptions): Promise<Connection> {
   try {
     await client.connect()
   } catch (error) {
-    client.end().catch(nothing)
+    void close(client)
     throw storeFailure(error, `No connection to ${placeOf(config)}`)
   }
-  return { client, config, close: () => client.end().catch(nothing) }
+  return { client, config, close: () => close(client) }
 }
 
 async function fromPool(pool: pg.Pool): Promise<Connection> {

@@ -39,7 +39,7 @@ export function sqlStateOf(error: unknown): string | undefined {
 /** Whether the connection is gone, or the server is going. */
 export function isConnectionLost(error: unknown): boolean {
   const state = sqlStateOf(error)
-  return state === undefined || state.startsWith('08') || /^57P0[1-5]$/.test(state)
+  return state === undefined || state.startsWith('08') || /^(57P0[1-5]|25P03)$/.test(state)
 }
 
 /** An error for several addresses of one host has no message of its own. */
