@@ -1,29 +1,38 @@
 import { randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connectionOptions } from '@slotkeeper/migrations/connection'
 import pg from 'pg'
 import { expect } from 'vitest'
+import { parse } from 'yaml'
 import { test } from './scene.ts'
 
 const RUN = ['run', '--repository', 'acme/api', '--limit', '1', '--quiet']
 
-/** A new, empty database on the tests' server. Nothing is dropped: the project's own server is thrown away, and yours is yours. */
-async function newStore(): Promise<string> {
+/** A new, empty database on the tests' server, dropped when the test is over. */
+async function newStore(whenOver: (drop: () => Promise<void>) => void): Promise<string> {
   const server = process.env.TEST_POSTGRES_URL
   if (server === undefined) throw new Error('TEST_POSTGRES_URL is missing: npm test sets it.')
   const name = `slotkeeper_test_${randomBytes(6).toString('hex')}`
-  const client = new pg.Client(connectionOptions(server))
-  await client.connect()
-  await client.query(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`)
-  await client.end()
+  await sql(server, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`)
+  whenOver(() => sql(server, `DROP DATABASE ${name} WITH (FORCE)`))
   const url = new URL(server)
   url.pathname = `/${name}`
   return url.href
 }
 
-test.concurrent('commands take turns on a PostgreSQL database, and every verb sees it', async ({ scene }) => {
-  const store = await newStore()
+async function sql(server: string, text: string): Promise<void> {
+  const client = new pg.Client(connectionOptions(server))
+  await client.connect()
+  await client.query(text)
+  await client.end()
+}
+
+test.concurrent('commands take turns on a PostgreSQL database, and every verb sees it', async ({
+  scene,
+  onTestFinished,
+}) => {
+  const store = await newStore(onTestFinished)
   const env = { SLOTKEEPER_STORE: store }
   const before = await scene.finish(['status'], env)
   expect(before).toMatchObject({ code: 69, stdout: '' })
@@ -51,8 +60,9 @@ test.concurrent('commands take turns on a PostgreSQL database, and every verb se
 
 test.concurrent('a database that cannot be used is told with its setting, and without the password', async ({
   scene,
+  onTestFinished,
 }) => {
-  const url = new URL(await newStore())
+  const url = new URL(await newStore(onTestFinished))
   url.pathname = '/slotkeeper_absent'
   url.password = 'c4n4ry'
   for (const args of [['status'], [...RUN, '--', 'true']]) {
@@ -61,4 +71,19 @@ test.concurrent('a database that cannot be used is told with its setting, and wi
     expect(stderr).toContain('postgresql-database')
     expect(stderr).not.toContain('c4n4ry')
   }
+})
+
+test.concurrent('the worker of the Compose example, run with its own command and variables, gets a slot', async ({
+  scene,
+  onTestFinished,
+}) => {
+  const file = new URL('../../../deploy/compose/postgres-store.yaml', import.meta.url)
+  const { worker, postgres } = parse(readFileSync(file, 'utf8')).services
+  const store = new URL(worker.environment.SLOTKEEPER_STORE)
+  const { POSTGRES_USER: user } = postgres.environment
+  expect([store.hostname, store.username, store.pathname]).toEqual(['postgres', user, `/${user}`])
+  const { code, stdout } = await scene.finish(worker.command, {
+    SLOTKEEPER_STORE: await newStore(onTestFinished),
+  })
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'done with slot 1\n' })
 })
