@@ -8,7 +8,7 @@ const HOLD_MS = 5
 const IDEAL = (LIMIT / HOLD_MS) * 1000
 
 /** The driver's option of this name. */
-export type Synchronous = 'full' | 'normal'
+type Synchronous = 'full' | 'normal'
 
 /** Where the file is, and how it is opened. */
 export interface SqliteContention extends Contention {

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type LossReason, type SlotInfo, SlotLostError } from '@slotkeeper/core'
-import type pg from 'pg'
 import { storeFailure as coded } from '@slotkeeper/migrations/connection'
+import type pg from 'pg'
 import { quoted } from './sql-names.ts'
 
 /** What the function `assert_held` fails with, and how it reads here. */
