@@ -10,6 +10,7 @@ const entries = {
   'testing/dist/conformance.js': '52 kB',
   'testing/dist/simulation.js': '24 kB',
   'migrations/dist/index.js': '14 kB',
+  'migrations/dist/connection.js': '8 kB',
   'migrations/dist/main.js': '20 kB',
   'cli/dist/main.js': '20 kB',
 }

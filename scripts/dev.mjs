@@ -5,7 +5,8 @@
 //   build.mjs       the packages whose inputs have changed since they were built
 //   stamps.mjs      how a step knows that it is done already
 //   setup-lock.mjs  one set-up at a time
-// The servers that tests and benchmarks need: services.mjs, postgres-programs.mjs, postgres-server.mjs.
+// The servers that tests and benchmarks need: services.mjs, then postgres-server.mjs, pgbouncer-server.mjs, redis-server.mjs, which share
+// server-process.mjs; where their programs come from: postgres-programs.mjs, debian-packages.mjs.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { acquit } from './acquit.mjs'
@@ -14,7 +15,7 @@ import { apiReports, biome, check, reference } from './check.mjs'
 import { buildDocs } from './docs.mjs'
 import { dryRelease } from './release-dry.mjs'
 import { Failure, progress, root, run } from './run.mjs'
-import { needsPostgres, withPostgres } from './services.mjs'
+import { servicesFor, withServices } from './services.mjs'
 import { withSetupLock } from './setup-lock.mjs'
 import { test } from './test.mjs'
 import { ensureDependencies, ensureNodeAndPnpm, pnpm, toolchainEnv } from './toolchain.mjs'
@@ -34,7 +35,8 @@ const commands = {
     const env = await setUp(3)
     const suites = args.filter((arg) => !arg.startsWith('-'))
     const runBench = (found) => node(found, ['bench/run.ts', ...args])
-    return needsPostgres(suites) && !args.includes('--help') ? withPostgres(env, runBench) : runBench(env)
+    const services = args.includes('--help') ? [] : servicesFor('bench', suites)
+    return withServices(env, services, runBench)
   },
   pnpm: async (args) => node(await setUp(1), [pnpm, ...args]),
 }

@@ -1,23 +1,17 @@
 // Where the programs of PostgreSQL are: 18 from the npm registry, locked like every dependency, and 15 as Debian builds it.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join, relative } from 'node:path'
-import { Failure, mustRun, progress, root, run } from './run.mjs'
+import { debianPrograms } from './debian-packages.mjs'
+import { Failure, root } from './run.mjs'
 import { forget, isDone, remember } from './stamps.mjs'
 
 const folder = join(root, '.toolchain')
 
 /**
- * @typedef {object} Programs
- * @property {string} directory everything that the programs need, to be copied as a whole
- * @property {string} bin below `directory`
- * @property {string[]} libraries below `directory`: where the loader has to look
- */
-
-/**
  * The programs of a version. Version 15 comes with `pg_dump` and `psql`, 18 with the server alone.
  * @param {'15' | '18'} version
- * @returns {Promise<Programs>}
+ * @returns {Promise<import('./debian-packages.mjs').Programs>}
  */
 export function postgresPrograms(version) {
   return version === '18' ? fromNpm() : fromDebian()
@@ -68,7 +62,6 @@ const packages = [
   ...['libkrb5-3', 'libk5crypto3', 'libkrb5support0', 'libkeyutils1', 'libcom-err2'],
 ]
 
-/** Unpacks the packages: nothing is installed, no script of theirs runs, no service starts, and nobody needs to be root. */
 async function fromDebian() {
   const installed = { directory: '/usr', bin: 'lib/postgresql/15/bin', libraries: [] }
   if (
@@ -76,39 +69,12 @@ async function fromDebian() {
     !process.env.SLOTKEEPER_DOWNLOAD_POSTGRES_15
   )
     return installed
-  const directory = join(folder, 'postgresql-15')
-  const facts = packages.join(' ')
-  if (!(isDone('postgresql-15', facts) && existsSync(directory))) {
-    forget('postgresql-15')
-    await progress('Fetching PostgreSQL 15', () => download(directory))
-    remember('postgresql-15', facts)
-  }
-  const libraries = readdirSync(join(directory, 'usr/lib'))
-    .filter((name) => name.endsWith('-linux-gnu'))
-    .flatMap((name) => [`usr/lib/${name}`, `lib/${name}`])
-  return { directory, bin: 'usr/lib/postgresql/15/bin', libraries }
-}
-
-async function download(directory) {
-  const archives = `${directory}.download`
-  for (const path of [directory, archives]) rmSync(path, { recursive: true, force: true })
-  mkdirSync(archives, { recursive: true })
-  try {
-    const get = () => run('apt-get', ['download', '-qq', ...packages], { cwd: archives, capture: true })
-    let got = await get()
-    if (got.exitCode !== 0) {
-      await run('apt-get', ['update', '-qq'], { capture: true }) // a fresh machine has no lists of packages yet
-      got = await get()
-    }
-    if (got.exitCode !== 0) throw new Failure(got.output.trimEnd())
-    for (const archive of readdirSync(archives))
-      await mustRun(`Unpacking ${archive}`, 'dpkg-deb', ['-x', join(archives, archive), directory])
-  } catch (error) {
-    throw new Failure(
-      'PostgreSQL 15 is missing: it is neither in /usr/lib/postgresql/15 nor to be had by apt-get, which needs Debian 12. ' +
-        `Install it, or name a server in TEST_POSTGRES_15_URL. ${error.message}`,
-    )
-  } finally {
-    rmSync(archives, { recursive: true, force: true })
-  }
+  return debianPrograms({
+    what: 'PostgreSQL 15',
+    folder: 'postgresql-15',
+    packages,
+    bin: 'usr/lib/postgresql/15/bin',
+    otherwise:
+      'It is not in /usr/lib/postgresql/15 either. Install it, or name a server in TEST_POSTGRES_15_URL.',
+  })
 }

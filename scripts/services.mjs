@@ -1,15 +1,85 @@
 // The servers that tests and benchmarks need: started before them, stopped after them, and only these.
 import { join } from 'node:path'
+import { startPgBouncer } from './pgbouncer-server.mjs'
 import { postgresPrograms } from './postgres-programs.mjs'
 import { startPostgres } from './postgres-server.mjs'
+import { startRedis } from './redis-server.mjs'
 import { progress } from './run.mjs'
 
-/** Test projects, and suites of benchmarks, that need PostgreSQL. A new one is added here. */
-const needPostgres = ['migrations', 'driver-postgres']
+/**
+ * What test projects, and suites of benchmarks, need. A new one is added here.
+ * @type {Record<'tests' | 'bench', Record<string, string[]>>}
+ */
+const needs = {
+  tests: { cli: ['postgres'], migrations: ['postgres'], 'driver-postgres': ['postgres', 'pgbouncer'] },
+  bench: { migrations: ['postgres'], postgres: ['durable', 'redis'] },
+}
 
-/** Whether one of the chosen projects or suites, where none was chosen means all, needs PostgreSQL. */
-export function needsPostgres(chosen) {
-  return chosen.length === 0 || chosen.some((name) => needPostgres.some((need) => matches(name, need)))
+/** What syncs and answers as a server of a user does. */
+const durable = {
+  fsync: 'on',
+  full_page_writes: 'on',
+  synchronous_commit: 'on',
+  wal_level: 'replica',
+  max_wal_size: '4GB',
+  max_connections: '300',
+  shared_preload_libraries: 'pg_stat_statements',
+}
+
+/** Each starts one kind of server and tells in `found` where it is, unless somebody else's is named there already. */
+const starters = {
+  postgres: (found, start) => Promise.all([newest(found, start), oldest(found, start)]),
+  durable: async (found, start) => {
+    if (found.BENCH_POSTGRES_URL) return
+    const { urls } = await start(startPostgres(await postgresPrograms('18'), { settings: durable }))
+    found.BENCH_POSTGRES_URL = urls[0]
+  },
+  redis: async (found, start) => {
+    found.BENCH_REDIS_URL ??= (await start(startRedis())).url
+  },
+}
+
+/** Each needs another one that was started before it. */
+const followers = {
+  pgbouncer: async (found, start) => {
+    if (found.TEST_PGBOUNCER_URL) return
+    try {
+      found.TEST_PGBOUNCER_URL = (await start(startPgBouncer(found.TEST_POSTGRES_URL))).url
+    } catch (error) {
+      found.TEST_PGBOUNCER_PROBLEM = error.message
+    }
+  },
+}
+
+async function newest(found, start) {
+  const { urls } = await start(startPostgres(await postgresPrograms('18'), { standby: true }))
+  found.TEST_POSTGRES_URL ??= urls[0]
+  found.TEST_POSTGRES_STANDBY_URL ??= urls[1]
+}
+
+async function oldest(found, start) {
+  try {
+    const programs = await postgresPrograms('15')
+    const { urls } = await start(startPostgres(programs))
+    found.TEST_POSTGRES_15_URL ??= urls[0]
+    found.TEST_POSTGRES_BIN ??= join(programs.directory, programs.bin)
+    const libraries = programs.libraries.map((path) => join(programs.directory, path))
+    found.TEST_POSTGRES_LIBRARIES ??= libraries.join(':')
+  } catch (error) {
+    found.TEST_POSTGRES_15_PROBLEM = error.message
+  }
+}
+
+/**
+ * The servers that the chosen projects or suites need, where none chosen means all.
+ * @param {'tests' | 'bench'} what
+ * @param {string[]} chosen
+ */
+export function servicesFor(what, chosen) {
+  const names = Object.keys(needs[what])
+  const meant =
+    chosen.length === 0 ? names : names.filter((name) => chosen.some((pattern) => matches(pattern, name)))
+  return [...new Set(meant.flatMap((name) => needs[what][name]))]
 }
 
 /** Vitest takes `--project 'driver-*'` as well. */
@@ -22,46 +92,41 @@ function literally(text) {
 }
 
 /**
- * Does `work` in an environment that names real servers of PostgreSQL:
+ * Does `work` in an environment that names real servers:
  *
- * - `TEST_POSTGRES_URL`: version 18; yours, if you set it, and then nothing in it is dropped, and every name is made up anew
+ * - `TEST_POSTGRES_URL`: version 18; yours, if you set it, and then every name is made up anew, and nothing else in it is dropped
  * - `TEST_POSTGRES_15_URL`: version 15; yours, likewise
  * - `TEST_POSTGRES_STANDBY_URL`: a standby of version 18, which refuses every write
  * - `TEST_POSTGRES_BIN`: where `psql` and `pg_dump` of version 15 are; `TEST_POSTGRES_LIBRARIES` where their libraries are
+ * - `TEST_PGBOUNCER_URL`: PgBouncer in transaction mode, before the server of `TEST_POSTGRES_URL`
+ * - `BENCH_POSTGRES_URL`, `BENCH_REDIS_URL`: servers that have every commit on the disk before they answer
  *
- * Where version 15 cannot be had, `TEST_POSTGRES_15_PROBLEM` says why, for the tests that need it to fail with.
+ * Where version 15 or PgBouncer cannot be had, `TEST_POSTGRES_15_PROBLEM` or `TEST_PGBOUNCER_PROBLEM` says why, for the tests that need
+ * it to fail with.
+ *
+ * @param {NodeJS.ProcessEnv} env
+ * @param {ReturnType<typeof servicesFor>} services
+ * @param {(env: NodeJS.ProcessEnv) => Promise<number>} work
  */
-export async function withPostgres(env, work) {
-  const started = []
+export async function withServices(env, services, work) {
+  if (services.length === 0) return work(env)
+  const stops = []
   const found = { ...env }
-  const start = async (version, options) => {
-    const programs = await postgresPrograms(version)
-    const server = await startPostgres(programs, options)
-    started.push(server)
-    return { programs, urls: server.urls }
+  const start = async (starting) => {
+    const server = await starting
+    stops.push(server.stop)
+    return server
   }
-  const newest = async () => {
-    const { urls } = await start('18', { standby: true })
-    found.TEST_POSTGRES_URL ??= urls[0]
-    found.TEST_POSTGRES_STANDBY_URL ??= urls[1]
-  }
-  const oldest = async () => {
-    try {
-      const { programs, urls } = await start('15')
-      found.TEST_POSTGRES_15_URL ??= urls[0]
-      found.TEST_POSTGRES_BIN ??= join(programs.directory, programs.bin)
-      const libraries = programs.libraries.map((path) => join(programs.directory, path))
-      found.TEST_POSTGRES_LIBRARIES ??= libraries.join(':')
-    } catch (error) {
-      found.TEST_POSTGRES_15_PROBLEM = error.message
-    }
-  }
-  const starting = [newest(), oldest()]
+  const begin = (kinds) => services.flatMap((name) => (name in kinds ? [kinds[name](found, start)] : []))
+  const starting = begin(starters)
   try {
-    await progress('Starting PostgreSQL', () => Promise.all(starting))
+    await progress('Starting servers', async () => {
+      await Promise.all(starting)
+      await Promise.all(begin(followers))
+    })
     return await work(found)
   } finally {
     await Promise.allSettled(starting)
-    await Promise.all(started.map((server) => server.stop()))
+    await Promise.all(stops.map((stop) => stop()))
   }
 }

@@ -2,16 +2,14 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, run } from './run.mjs'
-import { needsPostgres, withPostgres } from './services.mjs'
+import { servicesFor, withServices } from './services.mjs'
 
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
 const reporter = join(root, 'scripts', 'test-counts.mjs')
 
 /** Answers Vitest's exit code, but never 0 when no test was executed. */
 export function test(env, args) {
-  return needsPostgres(projectsIn(args))
-    ? withPostgres(env, (found) => runTests(found, args))
-    : runTests(env, args)
+  return withServices(env, servicesFor('tests', projectsIn(args)), (found) => runTests(found, args))
 }
 
 function projectsIn(args) {

@@ -15,7 +15,7 @@ export interface Options {
 
 export const USAGE = `npm run bench [-- suite ...] [-- --case NAME] [-- --runs N] [-- --quick] [-- --json] [-- --check]
 
-  suite         memory, migrations, sqlite; default: all
+  suite         memory, migrations, postgres, sqlite; default: all
   --case NAME   only cases whose name contains NAME; may be given several times
   --runs N      alternating runs of each case, 1 to 100; default 5, with --quick 2
   --quick       short stretches and small numbers: shows that everything works, the figures say little

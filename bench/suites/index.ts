@@ -4,6 +4,7 @@ import type { Case } from '../harness/case.ts'
 const suites: Readonly<Record<string, () => Promise<{ readonly cases: readonly Case[] }>>> = {
   memory: () => import('./memory/index.ts'),
   migrations: () => import('./migrations/index.ts'),
+  postgres: () => import('./postgres/index.ts'),
   sqlite: () => import('./sqlite/index.ts'),
 }
 

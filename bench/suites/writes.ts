@@ -81,12 +81,16 @@ function take(manager: Manager, repositories: readonly Repository[], from: numbe
   )
 }
 
+/** A driver to be counted. */
+interface Opened {
+  readonly driver: Driver
+  readonly commits?: () => number
+}
+
 /** The subjects: an open driver of the store, and how to count its commits where something else can tell. */
-export function writesSubjects(
-  open: (context: Context) => { readonly driver: Driver; readonly commits?: () => number },
-) {
-  const subject = (held: number) => (context: Context) => {
-    const { driver, commits } = open(context)
+export function writesSubjects(open: (context: Context) => Opened | Promise<Opened>) {
+  const subject = (held: number) => async (context: Context) => {
+    const { driver, commits } = await open(context)
     return writesOf(context, driver, held, commits)
   }
   return { held: subject(HELD), idle: subject(0) }

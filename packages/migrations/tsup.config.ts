@@ -1,3 +1,3 @@
 import { library } from '../../tsup.base.ts'
 
-export default library(['src/index.ts', 'src/command.ts', 'src/main.ts'])
+export default library(['src/index.ts', 'src/command.ts', 'src/connection.ts', 'src/main.ts'])

@@ -4,49 +4,44 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { directorySource, migrate } from '@slotkeeper/migrations'
 import { runner } from 'node-pg-migrate'
-import { type Case, type Context, rateOf } from '../../harness/case.ts'
+import { type Case, type Context, valueNamed } from '../../harness/case.ts'
 import { filesIn, filesPerSecond, writeFiles } from './files.ts'
 
-/** All of them with each file in a transaction of its own; node-pg-migrate puts all files into one unless it is told not to. */
+/** Each file in a transaction of its own; node-pg-migrate puts all files into one unless it is told not to. */
 export const newOnes: Case = {
   name: '1,000 small files',
   prepare: writeFiles,
-  mostSeconds: 300,
+  mostSeconds: 600,
   subjects: {
-    ours: (context) =>
-      filesPerSecond(context, async (connectionString) => {
-        await migrate({ connectionString, source: directorySource(dirname(filesIn(context))) })
-      }),
-    'node-pg-migrate': (context) =>
-      filesPerSecond(context, async (databaseUrl) => {
-        await runner({
-          ...{
-            databaseUrl,
-            dir: filesIn(context),
-            direction: 'up',
-            migrationsTable: 'done',
-            count: Number.POSITIVE_INFINITY,
-          },
-          ...{ singleTransaction: false, log: () => undefined },
-        })
-      }),
-    psql: (context) => filesPerSecond(context, (url) => psql(context, url)),
+    'in turns': (context) => filesPerSecond(context, { ours, nodePgMigrate, psql }),
   },
   figures: [
     {
       name: 'against node-pg-migrate',
       unit: 'files/s',
-      ours: rateOf('ours'),
-      baseline: { name: 'node-pg-migrate', of: rateOf('node-pg-migrate') },
+      ours: valueNamed('in turns', 'ours'),
+      baseline: { name: 'node-pg-migrate', of: valueNamed('in turns', 'nodePgMigrate') },
       goal: { atLeast: 1 },
     },
     {
       name: 'against psql',
       unit: 'files/s',
-      ours: rateOf('ours'),
-      baseline: { name: 'one session of psql', of: rateOf('psql') },
+      ours: valueNamed('in turns', 'ours'),
+      baseline: { name: 'one session of psql', of: valueNamed('in turns', 'psql') },
     },
   ],
+}
+
+async function ours(context: Context, connectionString: string): Promise<void> {
+  await migrate({ connectionString, source: directorySource(dirname(filesIn(context))) })
+}
+
+async function nodePgMigrate(context: Context, databaseUrl: string): Promise<void> {
+  const all = { direction: 'up', migrationsTable: 'done', count: Number.POSITIVE_INFINITY } as const
+  await runner({
+    ...{ databaseUrl, dir: filesIn(context), singleTransaction: false, log: () => undefined },
+    ...all,
+  })
 }
 
 /** One session, fed with the files one after the other: it keeps no ledger. */

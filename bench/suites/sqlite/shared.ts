@@ -1,56 +1,28 @@
+import { join } from 'node:path'
 import { type Case, type Context, type Sample, valueNamed } from '../../harness/case.ts'
-import { median, quantile } from '../../harness/statistics.ts'
-import { contend, HOLD_MS, LIMIT, type Synchronous, type Turn } from './contend.ts'
+import { type Contention, contend } from '../contend.ts'
+import { figuresOf } from '../turns.ts'
 
+const LIMIT = 8
+const HOLD_MS = 5
 const IDEAL = (LIMIT / HOLD_MS) * 1000
 
-interface HandOff {
-  readonly ms: number
-  readonly across: boolean
-}
+/** The driver's option of this name. */
+type Synchronous = 'full' | 'normal'
 
-/**
- * From the call of `release` to the moment at which the next one with the same slot number goes on, the release's own commit included;
- * from its call of `waitForSlot` where it came later. Grants follow each other as their fencing tokens do.
- */
-function handOffs(records: readonly Turn[]): HandOff[] {
-  const last = new Map<number, Turn>()
-  const found: HandOff[] = []
-  for (const record of [...records].sort((a, b) => a.token - b.token)) {
-    const before = last.get(record.number)
-    if (before !== undefined)
-      found.push({
-        ms: record.granted - Math.max(before.releasing, record.asked),
-        across: before.process !== record.process,
-      })
-    last.set(record.number, record)
-  }
-  return found
+/** Where the file is, and how it is opened. */
+export interface SqliteContention extends Contention {
+  readonly path: string
+  readonly synchronous: Synchronous
 }
 
 async function measure(context: Context, synchronous: Synchronous): Promise<Sample> {
-  const { records, from, until } = await contend(context, synchronous)
-  const within = records.filter(({ granted }) => granted >= from && granted < until)
-  const waits = within.map(({ asked, granted }) => granted - asked)
-  const all = handOffs(within)
-  const across = all.filter((handOff) => handOff.across).map(({ ms }) => ms)
-  const shares = [0, 1].map((process) => within.filter((record) => record.process === process).length)
-  return {
-    rate: (within.length / (until - from)) * 1000,
-    ideal: IDEAL,
-    held: median(within.map(({ granted, releasing }) => releasing - granted)),
-    longest: Math.max(...waits) / median(waits),
-    wait: median(waits),
-    p50: median(all.map(({ ms }) => ms)),
-    p99: quantile(
-      all.map(({ ms }) => ms),
-      0.99,
-    ),
-    acrossP50: median(across),
-    acrossP99: quantile(across, 0.99),
-    acrossShare: across.length / all.length,
-    split: Math.min(...shares) / Math.max(...shares),
+  const path = join(context.directory, `shared-${process.pid}.db`)
+  const contention: SqliteContention = {
+    ...{ path, synchronous, processes: 2, waiters: 32, limit: LIMIT, holdMs: HOLD_MS },
   }
+  const turns = await contend(context, new URL('./contender.ts', import.meta.url), contention)
+  return { ...figuresOf(turns), ideal: IDEAL }
 }
 
 function contended(name: string, synchronous: Synchronous): Case {

@@ -57,7 +57,8 @@ test.concurrent('what cannot be meant is 125, in a sentence that says what was f
 test.concurrent('a password in what names a store is never repeated', async ({ scene }) => {
   const canary = 'c4n4ry'
   const wrong = [
-    [...RUN, '--store', `postgres://user:${canary}@db/slots`, '--', 'true'],
+    [...RUN, '--store', `postgres://user:${canary}@db/slots?sslmode=x`, '--', 'true'],
+    [...RUN, '--store', `postgres://user:${canary}/@db/slots`, '--', 'true'],
     [...RUN, '--store', `psotgres://user:${canary}@db/slots`, '--', 'true'],
     [...RUN, '--store', `user:${canary}@db`, '--', 'true'],
     [...RUN, '--store', `sqlite://user:${canary}@db/slots`, '--', 'true'],
@@ -75,7 +76,7 @@ test.concurrent('a password in what names a store is never repeated', async ({ s
     expect(stdout + stderr).not.toContain(canary)
   }
   const inEnvironment = await scene.finish([...RUN, '--', 'true'], {
-    SLOTKEEPER_STORE: `postgres://u:${canary}@db/slots`,
+    SLOTKEEPER_STORE: `postgres://u:${canary}@db/slots?ssl=1`,
   })
   expect(inEnvironment.code).toBe(125)
   expect(inEnvironment.stderr).not.toContain(canary)

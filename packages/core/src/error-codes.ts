@@ -144,6 +144,12 @@ export const ERROR_CODES = {
     meaning: 'The server or the database is there, but of a version or an encoding that does not do.',
     remedy: 'The message says what was found and what is needed.',
   },
+  SLOTKEEPER_STORE_TLS: {
+    retryable: false,
+    meaning:
+      'The store and this process do not agree on TLS: a certificate is not trusted, or one side does not encrypt.',
+    remedy: 'The message says which certificate or mode it is about. Nothing was sent but the greeting.',
+  },
   SLOTKEEPER_MIGRATION_SOURCE_UNREADABLE: {
     retryable: true,
     meaning: 'The directory of the migrations, or a file in it, cannot be read.',

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type LossReason, type SlotInfo, SlotLostError } from '@slotkeeper/core'
+import { storeFailure as coded } from '@slotkeeper/migrations/connection'
 import type pg from 'pg'
-import { coded } from './connection/connect.ts'
 import { quoted } from './sql-names.ts'
 
 /** What the function `assert_held` fails with, and how it reads here. */

@@ -3,6 +3,5 @@
  * @module @slotkeeper/driver-postgres
  */
 export { type AssertHeldOptions, assertHeld } from './assert-held.ts'
-export type { PostgresConnection } from './connection/connect.ts'
 export type { PostgresDriverOptions } from './options.ts'
 export { postgresDriver } from './postgres-driver.ts'

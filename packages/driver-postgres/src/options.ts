@@ -1,9 +1,9 @@
 import { SlotkeeperError } from '@slotkeeper/core/driver'
+import type { PostgresServer } from '@slotkeeper/migrations/connection'
 import type pg from 'pg'
-import type { PostgresConnection } from './connection/connect.ts'
 
 /** Where the database is, and how the driver uses it. */
-export interface PostgresDriverOptions extends PostgresConnection {
+export interface PostgresDriverOptions extends PostgresServer {
   /** A pool of yours instead of an address; it stays open when the driver is closed. Listening takes a connection of its own beside it. */
   readonly pool?: pg.Pool
   /** The schema that holds the store; made at `open` where there is none. Default: `slotkeeper`. */
@@ -23,7 +23,7 @@ export interface PostgresDriverOptions extends PostgresConnection {
 
 /** The options, checked and complete. */
 export interface Settled {
-  readonly connection: PostgresConnection
+  readonly connection: PostgresServer
   readonly pool: pg.Pool | undefined
   readonly schema: string
   readonly maxConnections: number

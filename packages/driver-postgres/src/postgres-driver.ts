@@ -15,7 +15,7 @@ import {
   type WatchEvent,
   type WatchOptions,
 } from '@slotkeeper/core/driver'
-import { coded, connectionOptions } from './connection/connect.ts'
+import { storeFailure as coded, connectionOptions } from '@slotkeeper/migrations/connection'
 import { Connections } from './connections.ts'
 import { ask, closeHolder, heartbeat, type Keeping, openHolder } from './holders.ts'
 import { Lanes } from './lanes.ts'

@@ -51,7 +51,7 @@ async function applyInTransaction(
   options: ApplyOptions & Neighbours,
 ): Promise<Applied> {
   const beginningOf = (file: Migration) => ({
-    settings: timeouts('SET LOCAL', options),
+    settings: settings('SET LOCAL', session, options),
     select: ledger.selectRow(file),
   })
   const { next } = options
@@ -99,7 +99,7 @@ async function applyAlone(
   }
   await session.query(ledger.upsertStarted(migration), path)
   if (found !== undefined) await clearLeftovers(session, ledger, migration, options)
-  await session.query(timeouts('SET', options), path)
+  await session.query(settings('SET', session, options), path)
   const start = performance.now()
   await runScript(session, migration)
   const durationMs = Math.round(performance.now() - start)
@@ -166,6 +166,10 @@ function finishingFailure(migration: Migration, error: unknown): unknown {
   return new MigrationFailedError(migration, new ScriptError(why))
 }
 
-function timeouts(set: 'SET' | 'SET LOCAL', { lockTimeoutMs, statementTimeoutMs }: ApplyOptions): string {
-  return `${set} lock_timeout = ${lockTimeoutMs}; ${set} statement_timeout = ${statementTimeoutMs};`
+function settings(
+  set: 'SET' | 'SET LOCAL',
+  session: Session,
+  { lockTimeoutMs, statementTimeoutMs }: ApplyOptions,
+): string {
+  return `${session.watchClient(set)} ${set} lock_timeout = ${lockTimeoutMs}; ${set} statement_timeout = ${statementTimeoutMs};`
 }

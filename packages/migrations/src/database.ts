@@ -1,11 +1,12 @@
 import { InvalidArgumentError } from '@slotkeeper/core'
 import pg from 'pg'
-import { parseIntoClientConfig } from 'pg-connection-string'
+import { close } from './ask-once.ts'
+import { connectionOptions } from './connection/connection-options.ts'
 import { storeFailure } from './store-failure.ts'
 
 /** The database to work in. One of the two. */
 export interface DatabaseOptions {
-  /** Such as `postgresql://app@db.example:5432/app`. No message ever holds it. */
+  /** Such as `postgresql://app@db.example:5432/app?sslmode=verify-full`, as libpq reads it. No message ever holds it. */
   readonly connectionString?: string
   /** A pool of yours: one connection is taken out of it, and thrown away afterwards, for files change their session. */
   readonly pool?: pg.Pool
@@ -34,10 +35,10 @@ export async function connect(options: DatabaseOptions): Promise<Connection> {
   try {
     await client.connect()
   } catch (error) {
-    client.end().catch(nothing)
+    void close(client)
     throw storeFailure(error, `No connection to ${placeOf(config)}`)
   }
-  return { client, config, close: () => client.end().catch(nothing) }
+  return { client, config, close: () => close(client) }
 }
 
 async function fromPool(pool: pg.Pool): Promise<Connection> {
@@ -45,26 +46,21 @@ async function fromPool(pool: pg.Pool): Promise<Connection> {
     throw storeFailure(error, 'No connection from the pool')
   })
   client.on('error', nothing)
-  return { client, config: pool.options, close: async () => client.release(true) }
+  return { client, config: optionsOf(pool), close: async () => client.release(true) }
+}
+
+/** A pool hides the password from whoever copies its options. */
+function optionsOf({ options }: pg.Pool): pg.ClientConfig {
+  return { ...options, ...(options.password !== undefined && { password: options.password }) }
 }
 
 /** The connection string, taken apart. */
-export function configOf({ connectionString, connectTimeoutMs = 10_000 }: DatabaseOptions): pg.ClientConfig {
+export function configOf({ connectionString, connectTimeoutMs }: DatabaseOptions): pg.ClientConfig {
   if (connectionString === undefined)
     throw new InvalidArgumentError('The database is missing: give a connectionString or a pool.')
-  try {
-    return {
-      application_name: 'slotkeeper-migrate',
-      ...{ keepAlive: true, keepAliveInitialDelayMillis: 10_000 },
-      ...parseIntoClientConfig(connectionString),
-      connectionTimeoutMillis: connectTimeoutMs,
-    }
-  } catch {
-    // The parser's own message would hold the password.
-    throw new InvalidArgumentError(
-      'The connectionString is no URL like postgresql://user@host:5432/database.',
-    )
-  }
+  const defaults = { applicationName: 'slotkeeper-migrate', connectionTimeoutMs: 10_000 }
+  const config = connectionOptions(connectionString, defaults)
+  return connectTimeoutMs === undefined ? config : { ...config, connectionTimeoutMillis: connectTimeoutMs }
 }
 
 /** For messages: server and database, no more. */

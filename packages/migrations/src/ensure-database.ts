@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreError } from '@slotkeeper/core'
 import pg from 'pg'
+import { askOnce } from './ask-once.ts'
 import { configOf, type DatabaseOptions, placeOf } from './database.ts'
 import { identifier } from './sql-text.ts'
 import { sqlStateOf, storeFailure } from './store-failure.ts'
@@ -19,6 +20,8 @@ const NO_SUCH_DATABASE = '3D000'
 /** Another process makes it, or has made it: known by name, by its unique index, or by the template being copied. */
 const MADE_BY_OTHERS = new Set(['42P04', '23505', '55006'])
 const TRIES = 20
+/** It takes moments; a server that does not answer must not keep this process. */
+const MAKING_MS = 60_000
 
 /**
  * Makes the database when it is missing, and checks its encoding. Answers whether it was made by this call. Several processes may do so
@@ -27,12 +30,12 @@ const TRIES = 20
  * it, `SLOTKEEPER_STORE_UNAVAILABLE`
  */
 export async function ensureDatabase(options: EnsureDatabaseOptions): Promise<{ readonly created: boolean }> {
-  const { encoding = 'UTF8', maintenanceDatabase = 'postgres' } = options
+  const { encoding = 'UTF8', maintenanceDatabase = 'postgres', connectTimeoutMs = 10_000 } = options
   const config = configOf(options)
   const database = config.database ?? config.user ?? ''
   let created = false
   for (let tries = 1; ; tries++) {
-    const found = await encodingOf(config)
+    const found = await encodingOf(config, connectTimeoutMs)
     if (found === encoding) return { created }
     if (found !== undefined)
       throw new StoreError(
@@ -42,7 +45,7 @@ export async function ensureDatabase(options: EnsureDatabaseOptions): Promise<{ 
     try {
       // template0 is the only one that may be copied to any encoding.
       const create = `CREATE DATABASE ${identifier(database)} ENCODING ${pg.escapeLiteral(encoding)} TEMPLATE template0`
-      await once({ ...config, database: maintenanceDatabase }, create)
+      await askOnce({ ...config, database: maintenanceDatabase }, create, MAKING_MS)
       created = true
     } catch (error) {
       if (!MADE_BY_OTHERS.has(sqlStateOf(error) ?? '') || tries === TRIES)
@@ -53,23 +56,12 @@ export async function ensureDatabase(options: EnsureDatabaseOptions): Promise<{ 
 }
 
 /** `undefined`: there is no such database. */
-async function encodingOf(config: pg.ClientConfig): Promise<string | undefined> {
+async function encodingOf(config: pg.ClientConfig, ms: number): Promise<string | undefined> {
   try {
-    const { rows } = await once(config, 'SHOW server_encoding')
+    const { rows } = await askOnce(config, 'SHOW server_encoding', ms)
     return String(rows[0]?.server_encoding)
   } catch (error) {
     if (sqlStateOf(error) === NO_SUCH_DATABASE) return undefined
     throw storeFailure(error, `No connection to ${placeOf(config)}`)
-  }
-}
-
-async function once(config: pg.ClientConfig, text: string): Promise<pg.QueryResult> {
-  const client = new pg.Client(config)
-  client.on('error', () => undefined)
-  try {
-    await client.connect()
-    return await client.query(text)
-  } finally {
-    await client.end().catch(() => undefined)
   }
 }

@@ -38,9 +38,12 @@ export type Begun =
     }
   | undefined
 
-/** SQL that begins a transaction and tries the lock; its last results are for `readBegun`. */
+/**
+ * SQL that begins a transaction and tries the lock; its last results are for `readBegun`. Between two messages of ours pass milliseconds:
+ * a transaction that waits for a minute has lost its client, and gives the lock back.
+ */
 export function begin(ledger: Ledger, { settings = '', select = 'SELECT 1' }: Beginning): string {
-  return `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${settings}
+  return `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = 60000; ${settings}
     SELECT pg_try_advisory_xact_lock(${ledger.lockKey}) AS locked, pg_current_xact_id()::text AS transaction; ${select}`
 }
 

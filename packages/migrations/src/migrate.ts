@@ -58,6 +58,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
     const applied: { path: string; durationMs: number }[] = []
     const { signal, waitMs } = options
     const { session, ledger, logger } = place
+    await session.learnToWatch()
     let begun: Begun
     for (const [at, migration] of pending.entries()) {
       const { path } = migration

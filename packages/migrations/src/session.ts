@@ -1,11 +1,14 @@
 import type { Logger } from '@slotkeeper/core'
-import pg from 'pg'
+import type pg from 'pg'
+import { askOnce } from './ask-once.ts'
 import type { Connection } from './database.ts'
 import { Script } from './script.ts'
-import { storeFailure } from './store-failure.ts'
+import { heard } from './silence.ts'
+import { sqlStateOf, storeFailure } from './store-failure.ts'
 
 /** A cancelled statement ends within milliseconds; a server that does not answer must not keep this process. */
 const CANCEL_MS = 5_000
+const CLIENT_CHECK = 'client_connection_check_interval = 5000'
 
 /** One connection, its statements one after the other, all of them ended when the signal aborts. */
 export class Session {
@@ -13,6 +16,7 @@ export class Session {
   readonly #signal: AbortSignal | undefined
   readonly #stop: () => void
   #pid: number | undefined
+  #canWatch = false
 
   constructor(connection: Connection, logger: Logger, signal: AbortSignal | undefined) {
     this.#connection = connection
@@ -27,9 +31,26 @@ export class Session {
     this.#pid = pid
   }
 
-  /** Where the session is: in no transaction, in one, or in one that has failed. */
-  get isInTransaction(): boolean {
-    return (this.#connection.client as pg.Client).getTransactionStatus() === 'T'
+  /**
+   * Finds out whether the server can look for its client while it works for it. One that only notices when it sends an answer keeps the
+   * lock of a killed process until then. To be called before `watchClient`.
+   */
+  async learnToWatch(): Promise<void> {
+    try {
+      await this.query(`SET LOCAL ${CLIENT_CHECK}`, 'The session cannot be prepared')
+      this.#canWatch = true
+    } catch (error) {
+      // It came with version 14, and not for every system.
+      if (sqlStateOf((error as { cause?: unknown }).cause) === undefined) throw error
+    }
+  }
+
+  /** SQL by which the server gives up a client that is gone: for a transaction, or for the session, which also ends when nothing comes. */
+  watchClient(set: 'SET' | 'SET LOCAL'): string {
+    if (!this.#canWatch) return ''
+    return set === 'SET'
+      ? `SET ${CLIENT_CHECK}; SET idle_session_timeout = 60000;`
+      : `${set} ${CLIENT_CHECK};`
   }
 
   /**
@@ -39,7 +60,7 @@ export class Session {
   async query(text: string, what: string): Promise<Record<string, unknown>[][]> {
     this.#signal?.throwIfAborted()
     try {
-      const results = (await this.#connection.client.query(text)) as unknown as
+      const results = (await this.#answer(this.#connection.client.query(text))) as unknown as
         | pg.QueryResult
         | pg.QueryResult[]
       return (Array.isArray(results) ? results : [results]).map(
@@ -60,7 +81,7 @@ export class Session {
     const script = new Script(text)
     this.#connection.client.query(script)
     try {
-      await script.done
+      await this.#answer(script.done)
     } catch (error) {
       this.#signal?.throwIfAborted()
       throw error
@@ -73,21 +94,20 @@ export class Session {
     await this.#connection.close()
   }
 
+  #answer<T>(answer: Promise<T>): Promise<T> {
+    return heard(this.#connection, this.#pid, answer)
+  }
+
   async #cancel(): Promise<void> {
     const { client, config } = this.#connection
     const { stream } = (client as pg.Client).connection
     const giveUp = setTimeout(() => stream.destroy(), CANCEL_MS)
     client.once('end', () => clearTimeout(giveUp))
     if (this.#pid === undefined) return
-    const other = new pg.Client({ ...config, connectionTimeoutMillis: CANCEL_MS })
-    other.on('error', () => stream.destroy())
     try {
-      await other.connect()
-      await other.query(`SELECT pg_cancel_backend(${this.#pid})`)
+      await askOnce(config, `SELECT pg_cancel_backend(${this.#pid})`, CANCEL_MS)
     } catch {
       stream.destroy() // without its connection the server rolls back just as well
-    } finally {
-      await other.end().catch(() => stream.destroy())
     }
   }
 }

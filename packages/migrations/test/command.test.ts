@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { Command, run, until } from './support/command.ts'
 import { newDirectory, write } from './support/files.ts'
-import { addressOf, newDatabase, newName, onEachServer, sql } from './support/servers.ts'
+import { addressOf, dropAfterwards, newDatabase, newName, onEachServer, sql } from './support/servers.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -44,7 +44,9 @@ onEachServer((server) => {
   test('a database with any name is made once by several managers', async () => {
     const directory = await newDirectory()
     await write(directory, { 'a/001_x.sql': 'CREATE TABLE x ();' })
-    const DATABASE_URL = addressOf(server.url, `${newName()} "Ü"; --'`)
+    const name = `${newName()} "Ü"; --'`
+    dropAfterwards(server.url, name)
+    const DATABASE_URL = addressOf(server.url, name)
     const results = await Promise.all(
       [1, 2, 3].map(() => run(['up', '--source', directory, '--json'], { DATABASE_URL })),
     )

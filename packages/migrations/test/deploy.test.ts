@@ -1,11 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { expect, test } from 'vitest'
+import { StatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
+import { ConfigMap } from 'kubernetes-models/v1/ConfigMap'
+import { Service } from 'kubernetes-models/v1/Service'
+import { expect, test, vi } from 'vitest'
 import { parse } from 'yaml'
 import { readSettings } from '../src/command/settings.ts'
 import { configMapSource, migrate } from '../src/index.ts'
 import { Sidecar } from './support/command.ts'
 import { newDirectory, write } from './support/files.ts'
 import { newDatabase, newestUrl } from './support/servers.ts'
+import { typeProblems } from './support/type-problems.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 interface Container {
   readonly name: string
@@ -37,6 +43,23 @@ test('the kustomization names every file', () => {
   )
   expect(['kustomization.yaml', ...inKubernetes('kustomization.yaml').resources].sort()).toEqual(names.sort())
 })
+
+test.each([
+  ['statefulset.yaml', StatefulSet, 'kubernetes-models/apps/v1/StatefulSet', 'IStatefulSet'],
+  ['configmap.yaml', ConfigMap, 'kubernetes-models/v1/ConfigMap', 'IConfigMap'],
+  ['service.yaml', Service, 'kubernetes-models/v1/Service', 'IService'],
+] as const)(
+  '%s is what Kubernetes takes: its schema, and no field that it does not know',
+  (file, Model, module, type) => {
+    const manifest = inKubernetes(file)
+    expect(() => new Model(manifest).validate()).not.toThrow()
+    expect(typeProblems(manifest, module, type)).toEqual([])
+    // Both can fail.
+    const withMetadata = (more: object) => ({ ...manifest, metadata: { ...manifest.metadata, ...more } })
+    expect(typeProblems(withMetadata({ nmae: 'x' }), module, type).join()).toContain('nmae')
+    expect(() => new Model(withMetadata({ name: 1 })).validate()).toThrow('name must be string')
+  },
+)
 
 test('every mount has its volume, and the ConfigMap is mounted as a whole where the manager looks', () => {
   const volumes = new Set([...pod.volumes, { name: 'data' }].map(({ name }: { name: string }) => name))

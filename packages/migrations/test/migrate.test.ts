@@ -10,7 +10,7 @@ import {
   verify,
 } from '../src/index.ts'
 import { throughProxy } from './support/proxy.ts'
-import { addressOf, newDatabase, newName, onEachServer, sql, standbyUrl } from './support/servers.ts'
+import { addressOf, newDatabase, newRole, onEachServer, sql, standbyUrl } from './support/servers.ts'
 
 const first: MigrationFile = { path: 'a/001_first.sql', content: 'CREATE TABLE first (id int);' }
 const second: MigrationFile = { path: 'a/002_second.sql', content: 'CREATE TABLE second (id int);' }
@@ -364,8 +364,7 @@ onEachServer((server) => {
 
   test('a user who may not do something is told what, and nothing is changed', async () => {
     const options = await given([first])
-    const role = newName('role')
-    await sql(options.connectionString, `CREATE ROLE ${role} LOGIN PASSWORD 'x'`)
+    const role = await newRole(options.connectionString, `LOGIN PASSWORD 'x'`)
     const as = addressOf(
       options.connectionString,
       new URL(options.connectionString).pathname.slice(1),

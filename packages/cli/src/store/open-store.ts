@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Driver } from '@slotkeeper/core'
-import { StoreError } from '@slotkeeper/core'
+import { isSlotkeeperError, StoreError } from '@slotkeeper/core'
 import { ExitError } from '../exit-error.ts'
 import { defaultStorePath } from './default-store.ts'
 
@@ -12,7 +12,7 @@ export interface Store {
   readonly name: string
 }
 
-const HOW = 'Write --store sqlite:PATH, or leave it out.'
+const HOW = 'Write --store sqlite:PATH or --store postgresql://USER@HOST/DATABASE, or leave it out.'
 
 /**
  * Finds the driver for the text of `--store` or of `SLOTKEEPER_STORE`; without either the user's own file, whose directory is made
@@ -25,11 +25,33 @@ export async function openStore(
   { make, env = process.env }: { readonly make: boolean; readonly env?: NodeJS.ProcessEnv },
 ): Promise<Store> {
   const text = given ?? (env.SLOTKEEPER_STORE || undefined)
-  const path =
-    text === undefined
-      ? defaultStorePath(env)
-      : sqlitePath(text, given === undefined ? 'SLOTKEEPER_STORE' : '--store')
-  if (make && text === undefined) makeDirectory(dirname(path))
+  if (text === undefined) {
+    const path = defaultStorePath(env)
+    if (make) makeDirectory(dirname(path))
+    return sqliteStore(path, make)
+  }
+  const where = given === undefined ? 'SLOTKEEPER_STORE' : '--store'
+  const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(text) ?? []
+  switch (scheme.toLowerCase()) {
+    case 'sqlite':
+      return sqliteStore(pathOf(rest, where), make)
+    case 'postgres':
+    case 'postgresql':
+      return await postgresStore(text, where)
+    case 'memory':
+      throw new ExitError(
+        `${where} is memory:, which would limit nothing: every slotkeeper has a memory of its own. ${HOW}`,
+      )
+    case 'etcd':
+      throw new ExitError(`${where} names a store of ${scheme}, which is not in this release. ${HOW}`)
+    case '':
+      throw new ExitError(`${where} does not begin with the kind of store, such as sqlite:. ${HOW}`)
+    default:
+      throw new ExitError(`${where} begins with ${scheme}:, and there is no such kind of store. ${HOW}`)
+  }
+}
+
+async function sqliteStore(path: string, make: boolean): Promise<Store> {
   const name = `sqlite:${resolve(path)}`
   if (!make && !existsSync(path))
     throw new StoreError(
@@ -40,23 +62,18 @@ export async function openStore(
   return { driver: sqliteDriver({ path }), name }
 }
 
-function sqlitePath(text: string, where: string): string {
-  const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(text) ?? []
-  switch (scheme.toLowerCase()) {
-    case 'sqlite':
-      return pathOf(rest, where)
-    case 'memory':
-      throw new ExitError(
-        `${where} is memory:, which would limit nothing: every slotkeeper has a memory of its own. ${HOW}`,
-      )
-    case 'postgres':
-    case 'postgresql':
-    case 'etcd':
-      throw new ExitError(`${where} names a store of ${scheme}, which is not in this release. ${HOW}`)
-    case '':
-      throw new ExitError(`${where} does not begin with the kind of store, such as sqlite:. ${HOW}`)
-    default:
-      throw new ExitError(`${where} begins with ${scheme}:, and there is no such kind of store. ${HOW}`)
+/** Whether there is a store is seen when it is opened. */
+async function postgresStore(connectionString: string, where: string): Promise<Store> {
+  const [{ postgresDriver }, { addressOf }] = await Promise.all([
+    import('@slotkeeper/driver-postgres'),
+    import('@slotkeeper/migrations/connection'),
+  ])
+  try {
+    const name = addressOf({ connectionString })
+    return { driver: postgresDriver({ connectionString }), name }
+  } catch (error) {
+    if (!isSlotkeeperError(error, 'SLOTKEEPER_INVALID_ARGUMENT')) throw error
+    throw new ExitError(`${where} cannot be used. ${error.message}`)
   }
 }
 

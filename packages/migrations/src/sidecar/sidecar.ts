@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { isSlotkeeperError, type Logger, type SlotkeeperError } from '@slotkeeper/core'
-import pg from 'pg'
+import { askOnce } from '../ask-once.ts'
 import type { Settings } from '../command/settings.ts'
 import { configOf } from '../database.ts'
 import { ensureDatabase } from '../ensure-database.ts'
@@ -25,6 +25,12 @@ export interface SidecarState {
 /** Between looks at files and ledger while all is well, so that a database that was put back from a backup is noticed. */
 const LOOK_EVERY_MS = 30_000
 const LONGEST_PAUSE_MS = 30_000
+/** Failures after which nobody knows whether the right database is there at all. */
+const NOT_LET_IN = [
+  'SLOTKEEPER_STORE_UNAVAILABLE',
+  'SLOTKEEPER_STORE_PERMISSION',
+  'SLOTKEEPER_STORE_TLS',
+] as const
 const ANSWER_MS = 2_000
 
 /**
@@ -95,7 +101,7 @@ export class Sidecar {
         if (this.#signal.aborted) return
         await this.#fail(error)
         const isAway = isSlotkeeperError(error, 'SLOTKEEPER_STORE_UNAVAILABLE')
-        wasThere ||= !isAway && !isSlotkeeperError(error, 'SLOTKEEPER_STORE_PERMISSION')
+        wasThere ||= !NOT_LET_IN.some((code) => isSlotkeeperError(error, code))
         if (!wasThere && performance.now() - start >= this.#settings.postgresTimeoutMs) throw error
         if (isAway) pause = this.#settings.checkIntervalMs
         await this.#sleep(pause)
@@ -184,15 +190,7 @@ export class Sidecar {
   async #ask(): Promise<boolean> {
     try {
       const connectionString = this.#settings.connectionString()
-      const config = configOf({ connectionString, connectTimeoutMs: ANSWER_MS })
-      const client = new pg.Client({ ...config, query_timeout: ANSWER_MS })
-      client.on('error', () => undefined) // the query tells
-      try {
-        await client.connect()
-        await client.query('SELECT 1')
-      } finally {
-        client.end().catch(() => undefined)
-      }
+      await askOnce(configOf({ connectionString }), 'SELECT 1', ANSWER_MS)
       return true
     } catch {
       // It may come back with another content, so it is looked at before it counts again.

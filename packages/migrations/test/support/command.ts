@@ -4,6 +4,8 @@ import { onTestFinished } from 'vitest'
 
 /** The built command, as a user gets it. */
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+/** The built `slotkeeper`, which forwards to it, as the container file starts it. */
+export const SLOTKEEPER = fileURLToPath(new URL('../../../cli/dist/main.js', import.meta.url))
 
 /** How a process ended. */
 export interface Ended {
@@ -20,11 +22,11 @@ export class Command {
   #stdout = ''
   #stderr = ''
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>>) {
+  constructor(args: readonly string[], env: Readonly<Record<string, string>>, main = MAIN) {
     const inherited = Object.entries(process.env).filter(
       ([name]) => !/^(MIGRATIONS|DATABASE|POSTGRES|CONFIGMAP)_/.test(name),
     )
-    this.child = spawn(process.execPath, [MAIN, ...args], {
+    this.child = spawn(process.execPath, [main, ...args], {
       env: { ...Object.fromEntries(inherited), ...env },
     })
     this.child.stdout?.setEncoding('utf8').on('data', (text) => {
@@ -70,16 +72,28 @@ export interface Answer {
 export class Sidecar {
   readonly command: Command
 
-  constructor(env: Readonly<Record<string, string>>, args: readonly string[] = []) {
+  /** `command` is what runs it: its file, and what goes before `args`. */
+  constructor(
+    env: Readonly<Record<string, string>>,
+    args: readonly string[] = [],
+    command: readonly string[] = [MAIN, 'serve', '--json'],
+  ) {
+    const [main, ...first] = command
     const own = { HEALTH_PORT: '0', CHECK_INTERVAL_SECS: '1', MIGRATIONS_APPLIED_FLAG_PATH: '/tmp/-', ...env }
-    this.command = new Command(['serve', '--json', ...args], own)
+    this.command = new Command([...first, ...args], own, main)
+  }
+
+  /** Where it listens, once it does. */
+  async port(): Promise<string> {
+    const told = / port=(\d+)|"port":(\d+)/
+    await until(() => told.test(this.command.stderr))
+    const [, ofLine, ofJson] = told.exec(this.command.stderr) ?? []
+    return String(ofLine ?? ofJson)
   }
 
   /** Asks once the server listens. */
   async get(path: string): Promise<Answer> {
-    await until(() => /"port":\d+/.test(this.command.stderr))
-    const [, port] = /"port":(\d+)/.exec(this.command.stderr) ?? []
-    const response = await fetch(`http://127.0.0.1:${port}${path}`)
+    const response = await fetch(`http://127.0.0.1:${await this.port()}${path}`)
     return { code: response.status, body: (await response.json()) as Answer['body'] }
   }
 

@@ -9,7 +9,12 @@ export interface Proxy extends AsyncDisposable {
   messages(): readonly string[]
   /** From now on connections are refused, and those there are end. */
   cut(): void
-  /** Connections are possible again. */
+  /**
+   * From now on nothing comes through, in neither direction, and nobody is told: no connection ends, and new ones come about. With
+   * `existing`, new connections are not affected, as with a firewall that forgot the old ones.
+   */
+  swallow(which?: 'all' | 'existing'): void
+  /** Connections are possible again, and what was swallowed is sent again. */
   mend(): void
 }
 
@@ -25,11 +30,13 @@ export async function throughProxy(
   const messages: string[] = []
   const sockets = new Set<Socket>()
   let isCut = false
+  let isSwallowing = false
   const server = createServer((client) => {
     if (isCut) return client.destroy()
     const upstream = connect(Number(port), hostname)
     for (const socket of [client, upstream]) {
       sockets.add(socket)
+      if (isSwallowing) setImmediate(() => socket.pause())
       socket.on('error', () => socket.destroy())
       socket.on('close', () => {
         sockets.delete(socket)
@@ -73,8 +80,14 @@ export async function throughProxy(
     url: url.href,
     messages: () => messages,
     cut,
+    swallow: (which = 'all') => {
+      isSwallowing = which === 'all'
+      for (const socket of sockets) socket.pause()
+    },
     mend: () => {
       isCut = false
+      isSwallowing = false
+      for (const socket of sockets) socket.resume()
     },
     async [Symbol.asyncDispose]() {
       cut()

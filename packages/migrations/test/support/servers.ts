@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
-import { describe } from 'vitest'
+import { describe, onTestFinished } from 'vitest'
+import { connectionOptions } from '../../src/connection.ts'
 
 /** A server that the tests are run against. */
 export interface Server {
@@ -44,7 +45,7 @@ export function standbyUrl(): string {
 }
 
 /** A program of PostgreSQL 15, and the environment that it needs. */
-export function program(name: 'pg_dump' | 'psql') {
+export function program(name: 'pg_dump' | 'pg_isready' | 'psql') {
   const libraries = environment('TEST_POSTGRES_LIBRARIES')
   return {
     path: `${environment('TEST_POSTGRES_BIN')}/${name}`,
@@ -52,7 +53,7 @@ export function program(name: 'pg_dump' | 'psql') {
   }
 }
 
-/** A name that nobody has. Nothing is dropped afterwards: a server of the project's own is thrown away, and yours is yours. */
+/** A name that nobody has. */
 export function newName(what = 'db'): string {
   return `slotkeeper_test_${what}_${randomBytes(6).toString('hex')}`
 }
@@ -65,16 +66,34 @@ export function addressOf(server: string, database: string, user?: string): stri
   return url.href
 }
 
-/** A new, empty database; answers its address. */
+/** A new, empty database that is gone after the test; answers its address. */
 export async function newDatabase(server: string): Promise<string> {
   const name = newName()
+  dropAfterwards(server, name)
   await sql(server, `CREATE DATABASE ${name} TEMPLATE template0`)
   return addressOf(server, name)
 }
 
+/** A database that the test makes is gone after it, whoever still uses it. */
+export function dropAfterwards(server: string, database: string): void {
+  onTestFinished(async () => {
+    await sql(server, `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(database)} WITH (FORCE)`)
+  })
+}
+
+/** A new role, which owns nothing yet, that is gone after the test, and what it then owns in `database` with it. */
+export async function newRole(database: string, attributes: string): Promise<string> {
+  const name = newName('role')
+  await sql(database, `CREATE ROLE ${name} ${attributes}`)
+  onTestFinished(async () => {
+    await sql(database, `DROP OWNED BY ${name}; DROP ROLE ${name}`)
+  })
+  return name
+}
+
 /** Runs SQL in a connection of its own; answers the rows of its last statement. */
 export async function sql(url: string, text: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url })
+  const client = new pg.Client(connectionOptions(url))
   await client.connect()
   try {
     const results = (await client.query(text)) as unknown as pg.QueryResult | pg.QueryResult[]

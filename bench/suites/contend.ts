@@ -1,17 +1,8 @@
+// Processes that contend for one repository, for the suites of all stores: the side of the one that starts them.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Context } from '../../harness/case.ts'
-
-export const LIMIT = 8
-export const HOLD_MS = 5
-
-/** The driver's option of this name. */
-export type Synchronous = 'full' | 'normal'
-
-const PROCESSES = 2
-const WAITERS = 64 / PROCESSES
+import type { Context } from '../harness/case.ts'
 
 /** One turn of a waiter; times are in ms of the machine's monotonic clock, which all processes share. */
 export interface Turn {
@@ -20,8 +11,16 @@ export interface Turn {
   readonly granted: number
   /** When `release` was called. */
   readonly releasing: number
+  /** Grows with every grant. */
   readonly token: number
   readonly number: number
+}
+
+/** Turns, and the time in which the figures are taken. */
+export interface Turns {
+  readonly records: readonly Turn[]
+  readonly from: number
+  readonly until: number
 }
 
 /** What a contender is told when all are ready. */
@@ -29,14 +28,18 @@ export interface Start {
   readonly until: number
 }
 
-/** What a contender is started with. */
-export interface Role {
-  readonly process: number
-  readonly path: string
-  readonly synchronous: Synchronous
+/** What all contend for, and how. */
+export interface Contention {
+  readonly processes: number
+  /** In each process. */
   readonly waiters: number
   readonly limit: number
   readonly holdMs: number
+}
+
+/** What each process is started with; a store adds where it is. */
+export interface Role extends Contention {
+  readonly process: number
 }
 
 /** The machine's monotonic clock: the same in every process, unlike `performance.now()`. */
@@ -44,23 +47,18 @@ export function machineMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }
 
-/** Lets two processes contend for one repository; answers every turn, and the time in which the figures are taken. */
-export async function contend(
-  { directory, quick }: Context,
-  synchronous: Synchronous,
-): Promise<{
-  readonly records: readonly Turn[]
-  readonly from: number
-  readonly until: number
-}> {
-  const path = join(directory, `shared-${process.pid}.db`)
-  const script = fileURLToPath(new URL('./contender.ts', import.meta.url))
+/** Runs `script`, which calls `takeTurns`, in each of the processes. */
+export async function contend<R extends Contention>(
+  { quick }: Context,
+  script: URL,
+  contention: R,
+): Promise<Turns> {
   const children: ChildProcess[] = []
-  for (let at = 0; at < PROCESSES; at++) {
-    const role: Role = { process: at, path, synchronous, waiters: WAITERS, limit: LIMIT, holdMs: HOLD_MS }
-    const child = fork(script, [JSON.stringify(role)])
+  for (let process = 0; process < contention.processes; process++) {
+    const role: Role = { ...contention, process }
+    const child = fork(fileURLToPath(script), [JSON.stringify(role)])
     children.push(child)
-    // One after the other, so that both find the file made.
+    // One after the other, so that all find the store made.
     await messageOf(child)
   }
   const from = machineMs() + (quick ? 300 : 1500)
