@@ -29,7 +29,7 @@ export async function heard<T>(
       if (inVain + 1 < MOST_IN_VAIN) return askLater(inVain + 1)
       const { stream } = (connection.client as pg.Client).connection
       stream.destroy(new Error('the answer got lost: the server does not work on it, or cannot be asked'))
-    }, ASK_AFTER_MS)
+    }, ASK_AFTER_MS).unref()
   }
   askLater(0)
   try {
