@@ -58,11 +58,16 @@ export function newName(what = 'db'): string {
   return `slotkeeper_test_${what}_${randomBytes(6).toString('hex')}`
 }
 
-/** The address of another database, or as another user, of the same server. */
+const PASSWORD = 'x'
+
+/** The address of another database, or as a user that `newRole` made, of the same server. */
 export function addressOf(server: string, database: string, user?: string): string {
   const url = new URL(server)
   url.pathname = `/${encodeURIComponent(database)}`
-  if (user !== undefined) url.username = user
+  if (user !== undefined) {
+    url.username = user
+    url.password = PASSWORD
+  }
   return url.href
 }
 
@@ -81,10 +86,10 @@ export function dropAfterwards(server: string, database: string): void {
   })
 }
 
-/** A new role, which owns nothing yet, that is gone after the test, and what it then owns in `database` with it. */
-export async function newRole(database: string, attributes: string): Promise<string> {
+/** A new role that may log in and owns nothing yet, that is gone after the test, and what it then owns in `database` with it. */
+export async function newRole(database: string): Promise<string> {
   const name = newName('role')
-  await sql(database, `CREATE ROLE ${name} ${attributes}`)
+  await sql(database, `CREATE ROLE ${name} LOGIN PASSWORD '${PASSWORD}'`)
   onTestFinished(async () => {
     await sql(database, `DROP OWNED BY ${name}; DROP ROLE ${name}`)
   })
