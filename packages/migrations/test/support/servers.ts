@@ -79,11 +79,14 @@ export async function newDatabase(server: string): Promise<string> {
   return addressOf(server, name)
 }
 
+/** It waits for a checkpoint, which a machine with much else to do is slow with. */
+const DROP_MS = 120_000
+
 /** A database that the test makes is gone after it, whoever still uses it. */
 export function dropAfterwards(server: string, database: string): void {
   onTestFinished(async () => {
     await sql(server, `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(database)} WITH (FORCE)`)
-  })
+  }, DROP_MS)
 }
 
 /** A new role that may log in and owns nothing yet, that is gone after the test, and what it then owns in `database` with it. */
