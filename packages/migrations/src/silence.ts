@@ -22,14 +22,15 @@ export async function heard<T>(
   let timer: NodeJS.Timeout | undefined
   let isOver = false
   const askLater = (inVain: number) => {
-    timer = setTimeout(async () => {
-      const isFine = await isAtWork(connection.config, pid)
-      if (isOver) return
-      if (isFine) return askLater(0)
-      if (inVain + 1 < MOST_IN_VAIN) return askLater(inVain + 1)
-      const { stream } = (connection.client as pg.Client).connection
-      stream.destroy(new Error('the answer got lost: the server does not work on it, or cannot be asked'))
-    }, ASK_AFTER_MS).unref()
+    timer = setTimeout(() => void ask(inVain), ASK_AFTER_MS).unref()
+  }
+  const ask = async (inVain: number) => {
+    const isFine = await isAtWork(connection.config, pid)
+    if (isOver) return
+    if (isFine) return askLater(0)
+    if (inVain + 1 < MOST_IN_VAIN) return askLater(inVain + 1)
+    const { stream } = (connection.client as pg.Client).connection
+    stream.destroy(new Error('the answer got lost: the server does not work on it, or cannot be asked'))
   }
   askLater(0)
   try {
