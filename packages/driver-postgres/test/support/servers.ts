@@ -15,13 +15,18 @@ function environment(name: string): string {
   throw new Error(problem ?? `${name} is missing: run these tests by npm test, which starts the servers.`)
 }
 
+/** The address of the newest version's server. */
+export function newestUrl(): string {
+  return environment('TEST_POSTGRES_URL')
+}
+
 /** Runs the same tests on each version. A version that is not there fails each of them. */
 export function onEachServer(tests: (server: Server) => void): void {
   describe('PostgreSQL 18', () =>
     tests({
       version: '18',
       get url() {
-        return environment('TEST_POSTGRES_URL')
+        return newestUrl()
       },
     }))
   describe('PostgreSQL 15', () =>
