@@ -4,14 +4,14 @@ const entries = {
   'core/dist/driver-entry.js': '13 kB',
   'core/dist/node.js': '48 kB',
   'driver-memory/dist/index.js': '5 kB',
-  'driver-postgres/dist/index.js': '16 kB',
+  'driver-postgres/dist/index.js': '20 kB',
   'driver-sqlite/dist/index.js': '16 kB',
   'testing/dist/index.js': '6 kB',
   'testing/dist/conformance.js': '52 kB',
   'testing/dist/simulation.js': '24 kB',
-  'migrations/dist/index.js': '14 kB',
+  'migrations/dist/index.js': '15 kB',
   'migrations/dist/connection.js': '8 kB',
-  'migrations/dist/main.js': '20 kB',
+  'migrations/dist/main.js': '21 kB',
   'cli/dist/main.js': '20 kB',
 }
 
