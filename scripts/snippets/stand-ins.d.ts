@@ -1,7 +1,8 @@
 // What the code in the documentation takes from its reader's program. A name that a block declares itself is its own.
 
-import type { Logger, Manager as M, QueueManager, Repository, RunKey } from '@slotkeeper/core'
+import type { Logger, Manager as M, QueueManager, Repository, RunKey, Slot } from '@slotkeeper/core'
 import type { Driver } from '@slotkeeper/core/driver'
+import type { ClientBase } from 'pg'
 
 declare global {
   function build(options: AbortSignal | { signal: AbortSignal; fence: bigint }): Promise<void>
@@ -18,6 +19,10 @@ declare global {
   const finished: RunKey
   const logger: Logger
   const connectionString: string
+  const client: ClientBase
+  const slot: Slot
+  const version: string
+  const name: string
   const signal: AbortSignal
   const configMap: { readonly data: Readonly<Record<string, string>> }
 }
