@@ -55,8 +55,6 @@ export async function openStore(
       db.pragma(`cache_size = -${CACHE_KIB}`)
       db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
       db.pragma(`journal_size_limit = ${LOG_BYTES}`)
-      // SQLite's own waiting sleeps for milliseconds; from here on `turns` waits.
-      db.pragma('busy_timeout = 0')
       return new Store({ path: realpathSync(path), db, base, uptime, clock })
     }, signal)
   } catch (error) {
