@@ -15,10 +15,10 @@ import { UptimeClock } from './uptime-clock.ts'
 const FIRST_TIME = 1_000_000
 /**
  * The write-ahead log goes back into the file at this length. A page changed often is written there once, so a longer one is less work; but
- * meanwhile nobody can commit, so a longer one is a longer wait for all.
+ * meanwhile nobody can commit, so a longer one is a longer wait for all. Where commits are not synced, this is all that is: seldom, then.
  */
-const CHECKPOINT_PAGES = 1000
-const LOG_BYTES = CHECKPOINT_PAGES * 4096
+const CHECKPOINT_PAGES = { full: 1000, normal: 4000 } as const
+const PAGE_BYTES = 4096
 const CACHE_KIB = 32 * 1024
 
 const LATEST_TIME = `SELECT max(latest,
@@ -53,10 +53,8 @@ export async function openStore(
       const base = settle(db, path, schema, boot, uptime)
       db.pragma(`synchronous = ${synchronous}`)
       db.pragma(`cache_size = -${CACHE_KIB}`)
-      db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
-      db.pragma(`journal_size_limit = ${LOG_BYTES}`)
-      // SQLite's own waiting sleeps for milliseconds; from here on `turns` waits.
-      db.pragma('busy_timeout = 0')
+      db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES[synchronous]}`)
+      db.pragma(`journal_size_limit = ${CHECKPOINT_PAGES[synchronous] * PAGE_BYTES}`)
       return new Store({ path: realpathSync(path), db, base, uptime, clock })
     }, signal)
   } catch (error) {

@@ -10,10 +10,7 @@ export interface SqliteDriverOptions {
    * back the last commits, about ten times as fast where the disk is slow. Default: `full`.
    */
   readonly synchronous?: 'full' | 'normal'
-  /**
-   * How long the process may sleep while another one has the file's lock, in ms, 0 to 1000: in moments of a twentieth of a ms, between turns
-   * of the event loop. After that, tries are repeated without sleeping. Default: 2.
-   */
+  /** How long one try for the file's lock may block the event loop, in ms, 0 to 1000; tries are repeated without blocking. Default: 2. */
   readonly busyTimeoutMs?: number
   /** How long a call waits for a file that somebody else keeps locked, in ms, unless its signal aborts sooner. Default: 30,000. */
   readonly lockTimeoutMs?: number

@@ -68,8 +68,7 @@ class SqliteDriver implements Driver {
 
   constructor(options: Settled) {
     this.#options = options
-    const { path, lockTimeoutMs, busyTimeoutMs } = options
-    this.#turns = new Turns({ path, lockTimeoutMs, busyTimeoutMs, fail: this.#fail })
+    this.#turns = new Turns({ path: options.path, lockTimeoutMs: options.lockTimeoutMs, fail: this.#fail })
   }
 
   async open({ schema }: { readonly schema: 'migrate' | 'check' }, signal?: AbortSignal): Promise<void> {

@@ -6,9 +6,7 @@ import {
 } from '@slotkeeper/core/driver'
 import { isBusy } from './failure.ts'
 
-/** Most commits of others are over in less than a timer can tell: so long the process sleeps between the first tries. */
-const SLEEP_MS = 0.05
-/** Pauses between later ones, each with a random part: short ones while commits explain it. */
+/** Pauses between tries for a lock that somebody else holds, each with a random part: short ones while commits explain it. */
 const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 16
 const SHORT_PAUSES = 30
@@ -21,34 +19,21 @@ interface Turn {
   readonly leave: () => void
 }
 
-/** Nobody ever wakes a sleeper. */
-const ASLEEP = new Int32Array(new SharedArrayBuffer(4))
-
 /**
- * Who writes when. Work runs at once when the file is free. When another process has it, work queues here and is tried again in the order
- * in which it came: at first in every turn of the event loop, which sleeps a moment between, then after pauses in which the loop is free.
+ * Who writes when. Work runs at once when the file is free. When another process has it, work queues here and is tried again after
+ * short pauses in which the event loop is free, in the order in which it came.
  */
 export class Turns {
   readonly #path: string
   readonly #lockTimeoutMs: number
-  readonly #busyTimeoutMs: number
   readonly #fail: (error: unknown) => SlotkeeperError
   #queue: Turn[] = []
   #timer: NodeJS.Timeout | undefined
-  #soon: NodeJS.Immediate | undefined
-  /** Since the file was found locked: pauses made, and how long the process slept. */
-  #pauses = 0
-  #sleptMs = 0
+  #tries = 0
 
-  constructor(options: {
-    path: string
-    lockTimeoutMs: number
-    busyTimeoutMs: number
-    fail: (error: unknown) => SlotkeeperError
-  }) {
+  constructor(options: { path: string; lockTimeoutMs: number; fail: (error: unknown) => SlotkeeperError }) {
     this.#path = options.path
     this.#lockTimeoutMs = options.lockTimeoutMs
-    this.#busyTimeoutMs = options.busyTimeoutMs
     this.#fail = options.fail
   }
 
@@ -72,8 +57,7 @@ export class Turns {
   /** Ends all that wait. */
   close(): void {
     clearTimeout(this.#timer)
-    clearImmediate(this.#soon)
-    this.#timer = this.#soon = undefined
+    this.#timer = undefined
     for (const turn of this.#queue.splice(0)) {
       turn.leave()
       turn.reject(new ManagerClosedError('The SQLite driver was closed while the call waited for the file.'))
@@ -95,40 +79,26 @@ export class Turns {
         leave: () => signal?.removeEventListener('abort', abort),
       }
       signal?.addEventListener('abort', abort, { once: true })
-      if (this.#queue.length === 0) this.#pauses = this.#sleptMs = 0
       this.#queue.push(turn)
       this.#schedule()
     })
   }
 
   #schedule(): void {
-    if (this.#timer !== undefined || this.#soon !== undefined || this.#queue.length === 0) return
-    if (this.#sleptMs < this.#busyTimeoutMs) {
-      this.#soon = setImmediate(() => {
-        this.#sleep()
-        this.#try()
-      })
-      return
-    }
-    const doublings = Math.max(0, this.#pauses++ - SHORT_PAUSES)
-    const pause = Math.min(FIRST_PAUSE_MS * 2 ** doublings, LONGEST_PAUSE_MS)
+    if (this.#timer !== undefined || this.#queue.length === 0) return
+    const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, this.#tries - SHORT_PAUSES), LONGEST_PAUSE_MS)
     // Not unref'd: somebody awaits a call under way.
     this.#timer = setTimeout(() => this.#try(), pause * (0.5 + Math.random() / 2))
   }
 
-  #sleep(): void {
-    const before = performance.now()
-    Atomics.wait(ASLEEP, 0, 0, SLEEP_MS)
-    this.#sleptMs += performance.now() - before
-  }
-
   #try(): void {
-    this.#timer = this.#soon = undefined
+    this.#timer = undefined
+    this.#tries++
     while (this.#queue.length > 0) {
       const turn = this.#queue[0] as Turn
       try {
         const value = turn.work()
-        this.#pauses = this.#sleptMs = 0
+        this.#tries = 0
         this.#done(turn)
         turn.resolve(value)
       } catch (error) {
