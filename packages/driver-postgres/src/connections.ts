@@ -14,6 +14,8 @@ export interface Wire {
 const NOT_OURS = new Set(['26000', '42P05'])
 /** A transaction whose process stands still is ended by the server after this, in ms, so that its locks hold up nobody for long. */
 const IDLE_MS = 5000
+/** How long a connection that nobody needs is kept, in ms: longer than from one heartbeat to the next. */
+const KEPT_MS = 60_000
 /** How long the server is given to hear that a connection ends, in ms. */
 const FAREWELL_MS = 500
 
@@ -27,6 +29,7 @@ export class Connections {
   readonly #underway = new Set<(reason: unknown) => void>()
   readonly #sql: Statements
   readonly #lockTimeoutMs: number
+  readonly #met = new WeakSet<pg.PoolClient>()
   /** Connections that nobody else uses, and that have the settings therefore for good. */
   readonly #settled = new WeakSet<pg.PoolClient>()
   /** Behind a pooler that shares connections out between transactions nothing stays prepared. */
@@ -39,7 +42,8 @@ export class Connections {
     this.#sql = sql
     this.#lockTimeoutMs = lockTimeoutMs
     this.#isOwn = !('pool' in options)
-    this.#pool = 'pool' in options ? options.pool : new pg.Pool(options.config)
+    this.#pool =
+      'pool' in options ? options.pool : new pg.Pool({ idleTimeoutMillis: KEPT_MS, ...options.config })
     if (!this.#isOwn) return
     // A connection that breaks while nobody uses it is replaced when one is needed.
     this.#pool.on('error', nothing)
@@ -136,21 +140,24 @@ export class Connections {
   }
 
   async #begin(client: pg.PoolClient, steps: readonly Step[]): Promise<readonly (readonly Row[])[]> {
+    if (!this.#met.has(client)) await this.#meet(client)
     if (this.#settled.has(client)) return await this.#fly(client, steps)
-    if (this.#isOwn && this.#prepares && (await this.#isServedAlone(client))) {
-      await this.#fly(client, [this.#settings(false)])
-      this.#settled.add(client)
-      return await this.#fly(client, steps)
-    }
     // Inside of the transaction that they begin, if they do.
     const after = steps[0]?.statement === this.#sql.begin ? 1 : 0
     const answers = await this.#fly(client, steps.toSpliced(after, 0, this.#settings(true)))
     return answers.toSpliced(after, 1)
   }
 
-  async #isServedAlone(client: pg.PoolClient): Promise<boolean> {
-    const [[row] = []] = await this.#fly(client, [{ statement: this.#sql.whoServes }])
-    return Number(row?.[0]) === (client as unknown as { readonly processID: number }).processID
+  /** Finds out whether a connection is to one process of the server, and settles it if it is nobody else's. */
+  async #meet(client: pg.PoolClient): Promise<void> {
+    const [[row] = []] = await this.#fly(client, [{ statement: this.#sql.whoServes }], false)
+    this.#met.add(client)
+    if (Number(row?.[0]) !== (client as unknown as { readonly processID: number }).processID)
+      this.#prepares = false
+    else if (this.#isOwn) {
+      await this.#fly(client, [this.#settings(false)])
+      this.#settled.add(client)
+    }
   }
 
   #settings(isLocal: boolean): Step {
@@ -160,10 +167,14 @@ export class Connections {
     }
   }
 
-  #fly(client: pg.PoolClient, steps: readonly Step[]): Promise<readonly (readonly Row[])[]> {
+  #fly(
+    client: pg.PoolClient,
+    steps: readonly Step[],
+    prepares = this.#prepares,
+  ): Promise<readonly (readonly Row[])[]> {
     return new Promise((resolve, reject) => {
       client.query(
-        new Flight(steps, this.#prepares, (error, results) => {
+        new Flight(steps, prepares, (error, results) => {
           if (error === undefined) return resolve(results)
           if (NOT_OURS.has(error.state ?? '')) this.#prepares = false
           reject(error)

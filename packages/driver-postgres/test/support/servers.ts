@@ -38,6 +38,11 @@ export function onEachServer(tests: (server: Server) => void): void {
     }))
 }
 
+/** For what does not depend on the version. */
+export function newestUrl(): string {
+  return environment('TEST_POSTGRES_URL')
+}
+
 /** A name that nobody has. Nothing is dropped afterwards: a server of the project's own is thrown away, and yours is yours. */
 export function newName(what = 'db'): string {
   return `slotkeeper_test_${what}_${randomBytes(6).toString('hex')}`

@@ -42,18 +42,21 @@ test(
       seconds: SECONDS,
       execArgv: ['--import', join(import.meta.dirname, '..', 'processes', 'sources.mjs')],
       faults: {
+        // Three at a time, so that a slow machine meets all of them too.
         async lockFor(ms) {
-          const [name, fault] = deck[done.length % deck.length] as (typeof deck)[0]
-          await fault(ms)
-          done.push(name)
+          for (let n = 0; n < 3; n++) {
+            const [name, fault] = deck[done.length % deck.length] as (typeof deck)[0]
+            await fault(ms)
+            done.push(name)
+          }
         },
       },
     })
     console.log(`torture: ${JSON.stringify({ seed: report.seed, server: done, ...report.figures })}`)
-    expect(report.figures.grants).toBeGreaterThan(100)
+    expect(report.figures.grants).toBeGreaterThan(50)
     for (const kind of ['kill', 'stop', 'block', 'limit'] as const)
       expect(report.figures.faults[kind], kind).toBeGreaterThan(0)
-    expect(done.length).toBeGreaterThan(0)
+    expect(done.length).toBeGreaterThan(2)
     expect(report.figures.slotsHit).toBeGreaterThan(0)
   },
   SECONDS * 1000 + 240_000,
