@@ -15,11 +15,6 @@ function environment(name: string): string {
   throw new Error(problem ?? `${name} is missing: run these tests by npm test, which starts the servers.`)
 }
 
-/** The address of the newest version's server. */
-export function newestUrl(): string {
-  return environment('TEST_POSTGRES_URL')
-}
-
 /** Runs the same tests on each version. A version that is not there fails each of them. */
 export function onEachServer(tests: (server: Server) => void): void {
   describe('PostgreSQL 18', () =>
