@@ -7,6 +7,10 @@ const FIRST_PAUSE_MS = 50
 const LAST_PAUSE_MS = 5000
 /** How often the driver looks where the server tells nothing. */
 const LOOK_MS = 1000
+/** Later than every transaction that there is. */
+const ALL = '9223372036854775807'
+/** How many looks it takes until every decision knows that somebody looks. */
+const UNSURE_LOOKS = 6
 /** How long a word to oneself may take to come back, before the connection counts as one that lets none through. */
 const PROBE_MS = 2000
 
@@ -22,8 +26,10 @@ export interface ListenerOptions {
   readonly onBegin: () => void
   /** The connection is gone. */
   readonly onPause: () => void
-  /** It is time to look for oneself. */
-  readonly onLook: () => void
+  /** Says that this process looks for itself, and looks: gives what was told since the transaction, and from which on to look next. */
+  readonly look: (since: string) => Promise<{ readonly payloads: readonly string[]; readonly next: string }>
+  /** Something may be missing. */
+  readonly onGap: () => void
   readonly onNotification: (payload: string) => void
 }
 
@@ -67,13 +73,25 @@ export class Listener {
     if (client !== undefined) cut(client)
   }
 
+  /** Looks again and again. Decisions that were under way when it began do not know of it yet, so that for a while everything may have changed. */
   #look(): void {
-    this.#options.onBegin()
-    const again = () => {
-      this.#options.onLook()
-      this.#timer = setTimeout(again, LOOK_MS).unref()
+    let since = ALL
+    let unsure = UNSURE_LOOKS
+    const again = async () => {
+      try {
+        const { payloads, next } = await this.#options.look(since)
+        if (since === ALL) this.#options.onBegin()
+        else for (const payload of payloads) this.#options.onNotification(payload)
+        since = next
+        this.#problem = undefined
+      } catch (error) {
+        this.#problem = error instanceof Error ? error.message : String(error)
+        unsure = UNSURE_LOOKS
+      }
+      if (unsure-- > 0) this.#options.onGap()
+      if (this.#running) this.#timer = setTimeout(() => void again(), LOOK_MS).unref()
     }
-    this.#timer = setTimeout(again, LOOK_MS).unref()
+    void again()
   }
 
   async #connect(): Promise<void> {

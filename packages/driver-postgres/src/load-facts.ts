@@ -24,6 +24,8 @@ interface Loaded {
   /** The domains that were locked; nothing was loaded of the others. */
   readonly locked: readonly string[]
   readonly floor: number
+  /** Somebody looks into the hints, since notifications do not reach him. */
+  readonly polled: boolean
   readonly repositories: readonly JsonRow[] | null
   readonly guards: readonly JsonRow[] | null
   readonly named: readonly JsonRow[] | null
@@ -39,7 +41,10 @@ export function loading(
   { load }: Statements,
   batches: readonly DomainBatch[],
   budget: number,
-): { readonly step: Step; facts(json: string): (Facts | undefined)[] } {
+): {
+  readonly step: Step
+  facts(json: string): { readonly isPolled: boolean; readonly found: (Facts | undefined)[] }
+} {
   const requests = batches.map((batch) => sectionRequest(batch, budget))
   const step = {
     statement: load,
@@ -52,7 +57,13 @@ export function loading(
       String(MOST_ABANDONED),
     ],
   }
-  return { step, facts: (json) => toFacts(requests, JSON.parse(json)) }
+  return {
+    step,
+    facts: (json) => {
+      const loaded = JSON.parse(json) as Loaded
+      return { isPolled: loaded.polled, found: toFacts(requests, loaded) }
+    },
+  }
 }
 
 function toFacts(requests: readonly SectionRequest[], loaded: Loaded): (Facts | undefined)[] {

@@ -17,6 +17,7 @@ import {
 } from '@slotkeeper/core/driver'
 import { storeFailure as coded, connectionOptions } from '@slotkeeper/migrations/connection'
 import { Connections } from './connections.ts'
+import { lookForHints } from './hints.ts'
 import { ask, closeHolder, heartbeat, type Keeping, openHolder } from './holders.ts'
 import { Lanes } from './lanes.ts'
 import { Listener } from './listener.ts'
@@ -186,7 +187,8 @@ class PostgresDriver implements Driver {
       },
       onBegin: () => watchers.begin(),
       onPause: () => watchers.pause(),
-      onLook: () => watchers.resync(),
+      look: (since) => lookForHints(keeping, since),
+      onGap: () => watchers.resync(),
       onNotification: (payload) => watchers.hear(payload),
     })
     const deciding: Deciding = {

@@ -21,7 +21,8 @@ function slots(s: string): string {
 CREATE TABLE ${s}.store (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   layout integer NOT NULL,       -- the number of the last of these files
-  token_floor bigint NOT NULL    -- the highest token of any repository that was removed
+  token_floor bigint NOT NULL,   -- the highest token of any repository that was removed
+  polled_until double precision NOT NULL DEFAULT 0   -- until then somebody looks into hints
 );
 COMMENT ON TABLE ${s}.store IS 'Slotkeeper: one row about the store itself';
 INSERT INTO ${s}.store (layout, token_floor) VALUES (1, 0);
@@ -141,6 +142,15 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION ${s}.assert_held(text, text, bigint) FROM PUBLIC;
+
+CREATE TABLE ${s}.hints (
+  transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  at double precision NOT NULL,
+  payload text NOT NULL             -- what a notification would say
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE ${s}.hints IS 'Slotkeeper: what was told in the last minute, for those whom notifications do not reach';
+CREATE INDEX hints_transaction ON ${s}.hints (transaction);
+CREATE INDEX hints_at ON ${s}.hints (at);
 
 CREATE TABLE ${s}.slot_events (
   position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

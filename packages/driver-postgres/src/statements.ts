@@ -138,6 +138,7 @@ export function statementsOf(schema: string) {
     SELECT json_build_object(
       'wall', clock.wall, 'locked', current_setting('slotkeeper.locked')::json,
       'floor', (SELECT token_floor FROM ${s}.store WHERE one),
+      'polled', (SELECT polled_until > clock.wall FROM ${s}.store WHERE one),
       'repositories', ${all('repositories')},
       'guards', (SELECT json_agg(row_to_json(d)) FROM asked a JOIN ${s}.domains d ON d.domain = a.domain),
       'named', ${all('named')}, 'due', ${all('due')}, 'abandoned', ${all('abandoned')},
@@ -275,6 +276,20 @@ export function statementsOf(schema: string) {
       SELECT e.at, e.kind, e.repository, e.run, e.holder, e.ticket, e.phase, e.token, e.number, e.detail
       FROM json_to_recordset($1::json) AS e(at double precision, kind text, repository text, run text, holder text, ticket text,
         phase text, token bigint, number integer, detail text)`,
+    /** payloads. For those who look, in the transaction that they tell of. */
+    addHints: `INSERT INTO ${s}.hints (at, payload)
+      SELECT extract(epoch FROM clock_timestamp()) * 1000, p.payload FROM json_array_elements_text($1::json) AS p(payload)`,
+    /** for how long. Says that somebody looks into the hints. */
+    willLook: `WITH ${clock} UPDATE ${s}.store SET polled_until = clock.wall + $1::double precision FROM clock
+      WHERE one AND polled_until < clock.wall + $1::double precision / 2`,
+    /** a transaction. Hints of it and of later ones, and the first transaction that may still add some. */
+    look: `SELECT pg_snapshot_xmin(pg_current_snapshot()), (SELECT json_agg(x.payload) FROM (
+      SELECT h.payload FROM ${s}.hints h WHERE h.transaction >= $1::xid8 ORDER BY h.transaction) x)`,
+    /** limit. Hints of more than a minute ago. */
+    forgetHints: `WITH ${clock}, old AS MATERIALIZED (
+      SELECT h.ctid AS place FROM clock CROSS JOIN LATERAL (
+        SELECT h.ctid FROM ${s}.hints h WHERE h.at < clock.wall - 60000 ORDER BY h.at LIMIT $1::bigint FOR UPDATE SKIP LOCKED) h)
+    DELETE FROM ${s}.hints h WHERE h.ctid = ANY (ARRAY(SELECT old.place FROM old))`,
     /** channel, payloads */
     notify: `SELECT count(pg_notify($1, p.payload)) FROM json_array_elements_text($2::json) AS p(payload)`,
 

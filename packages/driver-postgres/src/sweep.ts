@@ -21,6 +21,7 @@ export async function sweepStore(
   const claimed = await part(sql.claimDomains, budget, CLAIMED_MS)
   const records = await part(sql.forgetRecords, MOST_RECORDS)
   const holders = await part(sql.forgetHolders, MOST_HOLDERS)
+  await part(sql.forgetHints, MOST_RECORDS)
   return {
     domains: claimed.map(([domain]) => domain as string),
     more: claimed.length === budget || records.length === MOST_RECORDS || holders.length === MOST_HOLDERS,

@@ -154,7 +154,8 @@ async function attempt(
     } catch (error) {
       throw await deciding.rolledBack(wire, error)
     }
-    for (const [at, found] of facts(answers[2]?.[0]?.[0] as string).entries()) {
+    const { isPolled, found: all } = facts(answers[2]?.[0]?.[0] as string)
+    for (const [at, found] of all.entries()) {
       const work = works[at] as Work
       if (found === undefined) {
         left.push(work)
@@ -167,7 +168,7 @@ async function attempt(
         work.finish(undecided(work.batch.domain, error))
       }
     }
-    await commit(deciding, wire, decided)
+    await commit(deciding, wire, decided, isPolled)
   }, signal)
   for (const { work, decision, events } of decided) {
     if (work.isOver) {
@@ -209,7 +210,12 @@ function decideOne(
   return { work, domain, now, decision, changes, events: changes.events, repositories }
 }
 
-async function commit(deciding: Deciding, wire: Wire, decided: readonly Decided[]): Promise<void> {
+async function commit(
+  deciding: Deciding,
+  wire: Wire,
+  decided: readonly Decided[],
+  isPolled: boolean,
+): Promise<void> {
   const { sql } = deciding
   const changes = applying(sql, decided, deciding.history)
   // Nothing was changed: no commit, which would cost a write of the locks that were taken.
@@ -218,15 +224,12 @@ async function commit(deciding: Deciding, wire: Wire, decided: readonly Decided[
     return
   }
   const told = decided.flatMap((one) => (one.changes.notify ? one.events : []))
-  const telling: Step[] =
-    told.length === 0
-      ? []
-      : [
-          {
-            statement: sql.notify,
-            values: [deciding.channel, JSON.stringify(payloadsOf(deciding.origin, told))],
-          },
-        ]
+  const telling: Step[] = []
+  if (told.length > 0) {
+    const payloads = JSON.stringify(payloadsOf(deciding.origin, told))
+    telling.push({ statement: sql.notify, values: [deciding.channel, payloads] })
+    if (isPolled) changes.push({ statement: sql.addHints, values: [payloads] })
+  }
   try {
     // What is told goes after the commit in the same flight: telling inside of it would make all commits of the server wait for one another.
     await wire.run([...changes, { statement: sql.commit }, ...telling])

@@ -72,6 +72,7 @@ onEachServer((server) => {
        GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.holders, ${schema}.domains, ${schema}.repository_states,
          ${schema}.concurrency_slots TO ${role};
        GRANT SELECT, UPDATE ON ${schema}.store TO ${role};
+       GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.hints TO ${role};
        GRANT INSERT ON ${schema}.slot_events TO ${role};
        REVOKE CREATE ON SCHEMA public FROM PUBLIC`,
     )
