@@ -19,6 +19,9 @@ interface Done {
   readonly floor: number
   /** The repository as it was. */
   readonly repository: JsonRow
+  /** What the repository counts now. */
+  readonly live: number
+  readonly numbers: readonly number[]
   /** The holder of the slot. */
   readonly holder: JsonRow
   /** The slot as it was, where one was given back. */
@@ -156,11 +159,13 @@ function conclude(deciding: Deciding, work: Work, done: Done, by: HolderId): voi
   const { budget, clockLagMs } = deciding.manifest
   const section = new RecordedSection(facts, { budget, by, clockLagMs })
   const decision = decide(section, batch.commands)
-  const { runs, events, notify } = section.changes()
+  const { runs, repositories, events, notify } = section.changes()
   const row = runs[0]?.row
   const isSame =
     row !== undefined &&
     runs.length === 1 &&
+    repositories[0]?.live === done.live &&
+    String(repositories[0].numbers) === String(done.numbers) &&
     !notify &&
     (done.run !== undefined
       ? row.phase === 'record' && row.dueAt === done.now + (deciding.recordTtlMs.get(decide) as number)

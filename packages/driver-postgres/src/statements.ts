@@ -181,7 +181,7 @@ export function statementsOf(schema: string) {
       UPDATE ${s}.repository_states r SET live = r.live + 1, last_sequence = r.last_sequence + 1, last_token = n.floor + 1,
         numbers = n.numbers_after, committed_at = n.now
       FROM numbered n WHERE r.repository_key = n.repository
-      RETURNING n.*, n.floor + 1 AS token, n.last_sequence + 1 AS sequence),
+      RETURNING n.*, n.floor + 1 AS token, n.last_sequence + 1 AS sequence, r.live AS live_now, r.numbers AS numbers_now),
     taken AS (
       INSERT INTO ${s}.concurrency_slots (repository_key, pipeline_run_key, phase, state, holder, priority, sequence, due_at, token, number,
         run_uid, ticket, durable, meta, hold_until, max_hold_ms, claim_timeout_ms, lease_ttl_ms, parks, queued_at, acquired_at, started_at)
@@ -191,7 +191,8 @@ export function statementsOf(schema: string) {
         c.wall, c.wall, c.wall
       FROM counted c)
     SELECT json_agg(json_build_object('domain', c.repository, 'now', c.now, 'wall', c.wall, 'floor', c.floor, 'repository', c.json,
-      'holder', c.holder_json, 'token', c.token, 'sequence', c.sequence, 'number', c.number)) FROM counted c`,
+      'holder', c.holder_json, 'token', c.token, 'sequence', c.sequence, 'number', c.number,
+      'live', c.live_now, 'numbers', c.numbers_now)) FROM counted c`,
 
     /**
      * slots to be given back, their holder, how long records are kept. Ends slots where decide would end them and do nothing else: nobody
@@ -215,15 +216,15 @@ export function statementsOf(schema: string) {
     counted AS (
       UPDATE ${s}.repository_states r SET live = r.live - 1, committed_at = n.now,
         numbers = n.numbers_after[:coalesce((SELECT max(w.at) FROM unnest(n.numbers_after) WITH ORDINALITY AS w(word, at)
-          WHERE w.word <> 0), 0)::integer]
-      FROM numbered n WHERE r.repository_key = n.repository RETURNING n.*),
+          WHERE w.word <> 0), 1)::integer]
+      FROM numbered n WHERE r.repository_key = n.repository RETURNING n.*, r.live AS live_now, r.numbers AS numbers_now),
     ended AS (
       UPDATE ${s}.concurrency_slots s SET phase = 'record', holder = NULL, due_at = c.now + $3::double precision, hold_until = NULL,
         number = 0, ending = 'released', ended_by = c.ticket, ended_at = c.wall,
         state = CASE WHEN s.state IN ('completed', 'failed', 'cancelled', 'expired') THEN s.state ELSE c.ended_as END
       FROM counted c WHERE s.repository_key = c.repository AND s.pipeline_run_key = c.run)
     SELECT json_agg(json_build_object('domain', c.repository, 'now', c.now, 'wall', c.wall, 'floor', 0, 'repository', c.json,
-      'holder', c.holder_json, 'run', c.run_json)) FROM counted c`,
+      'holder', c.holder_json, 'run', c.run_json, 'live', c.live_now, 'numbers', c.numbers_now)) FROM counted c`,
 
     /** runs that hold a slot and will change. Fails at once (55P03) when one is pinned. */
     mustNotBePinned: `SELECT count(*) FROM (
