@@ -44,6 +44,8 @@ export class WatchHub {
   readonly #domains = new Map<RepositoryKey, Watched>()
   readonly #listeners = new Map<RepositoryKey, Set<(event: SlotEvent) => void>>()
   #running = false
+  /** The driver's stream has begun: what the store tells reaches this process. */
+  #begun = false
   #looking: Look | undefined
 
   constructor(engine: Engine) {
@@ -122,8 +124,8 @@ export class WatchHub {
     })
     const stayAlive = this.#engine.clock.keepAlive()
     const cancel = this.listen(repository, (event) => channel.push(event))
-    // Else it begins once the store has heard: what happened before that would be told to nobody.
-    if (this.#domains.get(repository)?.heard) channel.push(this.#resync(repository))
+    // Else it begins once the store has heard and is heard: what happened before that would be told to nobody.
+    if (this.#begun && this.#domains.get(repository)?.heard) channel.push(this.#resync(repository))
     signal?.addEventListener('abort', end, { once: true })
     closing.addEventListener('abort', end, { once: true })
     if (signal?.aborted || closing.aborted) end()
@@ -173,6 +175,7 @@ export class WatchHub {
           'the watch failed; starting it again',
         )
       }
+      this.#begun = false
       if (closing.aborted) return
       await pause(clock, Math.min(100 * 2 ** failures, 10_000) * (0.5 + random() / 2), closing)
     }
@@ -187,6 +190,7 @@ export class WatchHub {
 
   #hear(hint: WatchEvent): void {
     if (hint.kind === 'resync') {
+      this.#begun = true
       this.#look('all', true)
       for (const [repository, { heard }] of this.#domains) if (heard) this.#tellResync(repository)
       return
@@ -302,7 +306,7 @@ export class WatchHub {
         await engine.keeper.ensure()
         if (watched.heard) return
         watched.heard = true
-        this.#tellResync(repository)
+        if (this.#begun) this.#tellResync(repository)
       },
     )
   }
