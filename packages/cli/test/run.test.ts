@@ -29,7 +29,8 @@ test.concurrent('twenty at once never exceed a limit of three, and all of them r
     { env: { ...process.env, SLOTKEEPER_STORE: scene.store, SCENE: scene.directory } },
   )
   xargs.stdin.end(Array.from({ length: 20 }, (_, index) => `w${index}\n`).join(''))
-  expect((await new Running(xargs).ended).code).toBe(0)
+  const ended = await new Running(xargs).ended
+  expect(ended.code, ended.stderr).toBe(0)
   let [running, peak] = [0, 0]
   for (const { what } of scene.journal()) {
     running += what === 'start' ? 1 : -1

@@ -84,9 +84,9 @@ export class OwnServer {
   /** Ends it: `SIGINT` fast, `SIGQUIT` at once. */
   async stop(signal: 'SIGINT' | 'SIGQUIT'): Promise<void> {
     const running = this.#process
-    this.#process = undefined
     if (running === undefined || running.exitCode !== null) return
     this.resume()
+    this.#process = undefined
     const ended = once(running, 'exit')
     running.kill(signal)
     await ended
@@ -97,7 +97,7 @@ export class OwnServer {
     const [row] = await this.ask(
       "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1",
     )
-    if (row !== undefined) process.kill(Number(row.pid), 'SIGKILL')
+    if (row !== undefined) signal(Number(row.pid), 'SIGKILL')
     await this.answers()
   }
 
@@ -110,11 +110,11 @@ export class OwnServer {
 
   /** All of it stands still; connections stay open. */
   pause(): void {
-    for (const pid of this.#pids()) process.kill(pid, 'SIGSTOP')
+    for (const pid of this.#pids()) signal(pid, 'SIGSTOP')
   }
 
   resume(): void {
-    for (const pid of this.#pids()) process.kill(pid, 'SIGCONT')
+    for (const pid of this.#pids()) signal(pid, 'SIGCONT')
   }
 
   async ask(text: string): Promise<Record<string, unknown>[]> {
@@ -141,6 +141,15 @@ export class OwnServer {
       }
     })
     return [first, ...children.map(Number)]
+  }
+}
+
+/** Of a server that is left half paused nothing is heard again, so a process that has ended meanwhile must not keep the others from it. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 
