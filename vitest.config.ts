@@ -34,8 +34,8 @@ function project(name: string, root: string, include: string[]) {
       pool: 'forks' as const,
       restoreMocks: true,
       unstubEnvs: true,
-      testTimeout: 60_000,
-      hookTimeout: 60_000,
+      testTimeout: 20_000,
+      hookTimeout: 20_000,
     },
   }
 }

@@ -20,8 +20,9 @@ export interface AssertHeldOptions {
  * What the transaction writes is then written under the slot, or not at all, whatever became of this process meanwhile.
  *
  * Call it before the first write, with a transaction begun; the slot's `release()` is for after its end. While the transaction is open,
- * nobody can end the slot: whoever tries is told that the store is busy. So keep it short. In a transaction of isolation `REPEATABLE READ`
- * or `SERIALIZABLE` it may fail as any statement there may (40001, `SLOTKEEPER_STORE_BUSY`): begin again.
+ * nobody can end the slot: whoever tries is told that the store is busy. So keep it short. Under `REPEATABLE READ` or `SERIALIZABLE` a
+ * conflict with the end of the slot is PostgreSQL's serialization failure (40001), told as `SLOTKEEPER_STORE_BUSY`: roll back and run the
+ * whole transaction anew.
  *
  * The role needs `USAGE` on the schema and `EXECUTE` on its function `assert_held`, and no other right.
  * @example

@@ -12,24 +12,12 @@ test(
     const server = await OwnServer.start()
     const done: string[] = []
     const faults: Record<string, (ms: number) => Promise<void>> = {
-      async terminated() {
-        await server.terminateAll()
-      },
-      async 'restarted fast'(ms) {
-        await server.stop('SIGINT')
-        await sleep(ms / 4)
-        await server.run()
-      },
-      async 'restarted at once'(ms) {
-        await server.stop('SIGQUIT')
-        await sleep(ms / 4)
-        await server.run()
-      },
-      async crashed() {
-        await server.crash()
-      },
+      terminated: () => server.terminateAll(),
+      'restarted fast': (ms) => server.restart('SIGINT', ms / 4),
+      'restarted at once': (ms) => server.restart('SIGQUIT', ms / 4),
+      crashed: () => server.crash(),
       async paused(ms) {
-        server.pause()
+        await server.pause()
         await sleep(ms)
         server.resume()
         await server.answers()

@@ -8,6 +8,7 @@ const PERMISSION = 'SLOTKEEPER_STORE_PERMISSION'
 const TLS = 'SLOTKEEPER_STORE_TLS'
 const MISSING = 'SLOTKEEPER_SCHEMA_MISSING'
 const FOREIGN = 'SLOTKEEPER_STORE_FOREIGN'
+const NOT_OURS = 'What is there is not what was made here. Name another schema or database.'
 
 /** By the code that PostgreSQL gives, the longest beginning first. */
 const STATES: readonly (readonly [string, ...Meaning])[] = [
@@ -59,8 +60,8 @@ const STATES: readonly (readonly [string, ...Meaning])[] = [
     'Check the host and the port (postgresql-host, postgresql-port), and whatever stands before the server.',
   ],
   ['53', UNAVAILABLE, 'The server has no memory or other means left.'],
-  ['22', FOREIGN, 'What is there is not what was made here. Name another schema or database.'],
-  ['23', FOREIGN, 'What is there is not what was made here. Name another schema or database.'],
+  ['22', FOREIGN, NOT_OURS],
+  ['23', FOREIGN, NOT_OURS],
   ['3F', MISSING, 'The schema is not there.'],
   ['42P01', MISSING, 'A table is not there: it was never made, or somebody dropped it.'],
   [
