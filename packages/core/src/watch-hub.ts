@@ -4,7 +4,8 @@ import type { Cancel } from './clock.ts'
 import type { WatchEvent } from './driver.ts'
 import type { Engine } from './engine.ts'
 import { type HolderId, type LeaseId, leaseOf, type RepositoryKey, type RunKey } from './keys.ts'
-import type { RunRow, StoreEvent, StoreEventKind } from './rows.ts'
+import { Looks, NO_WAITERS } from './looks.ts'
+import type { StoreEvent, StoreEventKind } from './rows.ts'
 import type { Waiter } from './waiter.ts'
 
 /** Something that happened in a repository; `resync` = some may have been missed, so look for yourself. */
@@ -29,27 +30,21 @@ interface Watched {
   heard: boolean
 }
 
-/** What is to be looked at in the store: these waiters or all of them, the slots in hand or not. */
-interface Look {
-  readonly waiters: ReadonlySet<Waiter> | 'all'
-  readonly slots: boolean
-}
-
 const NONE: readonly Waiter[] = []
-const NO_WAITERS: ReadonlySet<Waiter> = new Set()
 
 /** The one stream of hints of a Manager, and everybody here who listens to it. */
 export class WatchHub {
   readonly #engine: Engine
+  readonly #looks: Looks
   readonly #domains = new Map<RepositoryKey, Watched>()
   readonly #listeners = new Map<RepositoryKey, Set<(event: SlotEvent) => void>>()
   #running = false
   /** The driver's stream has begun: what the store tells reaches this process. */
   #begun = false
-  #looking: Look | undefined
 
   constructor(engine: Engine) {
     this.#engine = engine
+    this.#looks = new Looks(engine)
   }
 
   get isWatching(): boolean {
@@ -152,11 +147,11 @@ export class WatchHub {
   }
 
   resyncWaiters(): void {
-    this.#look('all', false)
+    this.#looks.add('all', false)
   }
 
   resyncSlots(): void {
-    this.#look(NO_WAITERS, true)
+    this.#looks.add(NO_WAITERS, true)
   }
 
   async #listen(): Promise<void> {
@@ -191,7 +186,7 @@ export class WatchHub {
   #hear(hint: WatchEvent): void {
     if (hint.kind === 'resync') {
       this.#begun = true
-      this.#look('all', true)
+      this.#looks.add('all', true)
       for (const [repository, { heard }] of this.#domains) if (heard) this.#tellResync(repository)
       return
     }
@@ -200,90 +195,17 @@ export class WatchHub {
     const { slots, waitRoom } = this.#engine
     const { repository, run, ticket } = event
     const waiters = run === undefined ? NONE : waitRoom.of(repository, run)
-    if (waiters.length > 0) this.#look(new Set(waiters), false)
+    if (waiters.length > 0) this.#looks.add(new Set(waiters), false)
     // A grant that nobody here waits for, as a late duplicate may bring about.
     if (event.kind === 'granted' && event.holder === this.#engine.holder())
-      if (!waiters.some((waiter) => waiter.ticket === ticket)) this.#look(NO_WAITERS, true)
+      if (!waiters.some((waiter) => waiter.ticket === ticket)) this.#looks.add(NO_WAITERS, true)
     const ended =
       event.kind === 'released' ||
       event.kind === 'removed' ||
       event.kind === 'expired' ||
       event.kind === 'orphaned' ||
       event.kind === 'requeued'
-    if (ended && event.holder === this.#engine.holder() && slots.size > 0) this.#look(NO_WAITERS, true)
-  }
-
-  /** Looks at the store once for everything that was asked for in this tick. */
-  #look(waiters: ReadonlySet<Waiter> | 'all', slots: boolean): void {
-    this.#engine.waitRoom.hint(waiters)
-    if (this.#looking !== undefined) {
-      this.#looking = {
-        waiters:
-          waiters === 'all' || this.#looking.waiters === 'all'
-            ? 'all'
-            : new Set([...this.#looking.waiters, ...waiters]),
-        slots: slots || this.#looking.slots,
-      }
-      return
-    }
-    this.#looking = { waiters, slots }
-    queueMicrotask(() => {
-      const look = this.#looking
-      this.#looking = undefined
-      if (look === undefined || this.#engine.closing.aborted) return
-      this.#engine.persist(
-        'a look at the store',
-        () => true,
-        () => this.#read(look),
-      )
-    })
-  }
-
-  async #read({ waiters, slots }: Look): Promise<void> {
-    const engine = this.#engine
-    const { driver, waitRoom, keeper } = engine
-    const waiting = waitRoom.idle(waiters)
-    if (waiting.length > 0) {
-      const named = waiting.map(({ repository, run }) => ({ repository, run }))
-      const { runs } = await engine.read('Looking at waiting runs', undefined, (signal) =>
-        driver.read({ kind: 'runs', runs: named }, signal),
-      )
-      waitRoom.look(waiting, runs)
-    }
-    const { holder } = keeper
-    if (!slots || holder === undefined) return
-    // Slots granted while the store is read are not in what it answers.
-    const before = engine.slots.all()
-    const { runs } = await engine.read('Looking at slots', undefined, (signal) =>
-      driver.read({ kind: 'holder', holder }, signal),
-    )
-    if (keeper.holder !== holder) return
-    const inStore = new Set(runs.map((row) => `${row.grantedTo ?? row.ticket} ${row.token}`))
-    for (const slot of before)
-      if (slot.holder === holder && engine.slots.has(slot) && !inStore.has(`${slot.ticket} ${slot.token}`))
-        slot.lose('removed')
-    // An answer that arrived with the same packet may not have reached its caller yet.
-    await new Promise((resolve) => setImmediate(resolve))
-    for (const row of runs) {
-      if (row.phase !== 'running' || this.#isKnown(row)) continue
-      engine.logger.warn(
-        { event: 'unknown-slot', repository: row.repository, run: row.run },
-        'the store has a slot of this holder that nobody here asked for; withdrawing it',
-      )
-      engine.withdrawUnknown(row.repository, row.run, row.grantedTo ?? row.ticket, () => !this.#isKnown(row))
-    }
-  }
-
-  #isKnown(row: RunRow): boolean {
-    const { slots, waitRoom, asking } = this.#engine
-    const { repository, run, ticket, grantedTo } = row
-    const tickets = grantedTo === undefined ? [ticket] : [ticket, grantedTo]
-    return tickets.some(
-      (of) =>
-        slots.ofTicket(repository, run, of) !== undefined ||
-        waitRoom.has(repository, run, of) ||
-        asking.has(of),
-    )
+    if (ended && event.holder === this.#engine.holder() && slots.size > 0) this.#looks.add(NO_WAITERS, true)
   }
 
   #renew(repository: RepositoryKey): void {
