@@ -69,7 +69,8 @@ export class Cluster {
   async #state(name: string): Promise<string> {
     const over = await this.#read(name, FILES.over)
     if (over !== undefined) return over
-    return (await this.#read(name, FILES.starts)) === undefined ? 'queued' : 'started'
+    // Whoever was killed before a whole line was written has started nothing: as an API server takes a whole change or none.
+    return (await this.#read(name, FILES.starts))?.includes('\n') === true ? 'started' : 'queued'
   }
 
   async #read(name: string, ending: string): Promise<string | undefined> {
