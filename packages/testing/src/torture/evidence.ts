@@ -21,15 +21,18 @@ export function evidenceOf(lines: readonly TortureLine[]): Held[] {
   const terms = new Map<string, Line<'term'>[]>()
   const over = new Map<string, Line<'over'>>()
   const lost = new Map<string, Line<'lost'>>()
+  const finishing = new Map<string, number>()
   for (const line of lines) {
     if (line.event === 'term') push(terms, line.holder, line)
     else if (line.event === 'over') over.set(leaseOf(line), line)
     else if (line.event === 'lost') lost.set(leaseOf(line), line)
+    else if (line.event === 'finishing' && !finishing.has(leaseOf(line)))
+      finishing.set(leaseOf(line), line.at)
   }
   const vague = endedByName(lines)
-  const held = new Map<string, Held>()
+  const all = new Map<string, Held>()
   for (const granted of lines) {
-    if (granted.event !== 'granted' || held.has(leaseOf(granted))) continue
+    if (granted.event !== 'granted' || all.has(leaseOf(granted))) continue
     const end = over.get(leaseOf(granted))
     const loss = lost.get(leaseOf(granted))
     const last = end?.at ?? Number.POSITIVE_INFINITY
@@ -37,10 +40,14 @@ export function evidenceOf(lines: readonly TortureLine[]): Held[] {
     for (const term of terms.get(granted.holder ?? '') ?? [])
       if (term.at >= granted.at && term.at <= last) bound = Math.max(bound, term.until)
     if (vague.has(leaseOf(granted))) bound = granted.at
-    const to = end?.held && !vague.has(leaseOf(granted)) ? end.at : Math.min(bound, last, loss?.at ?? last)
-    held.set(leaseOf(granted), { granted, over: end, lost: loss, bound, to: Math.max(to, granted.at) })
+    // Two bodies of one process may share a durable slot, and one of them ends it under the other.
+    const ended = finishing.get(leaseOf(granted)) ?? Number.POSITIVE_INFINITY
+    bound = Math.min(bound, ended)
+    const isHeld = end?.held && !vague.has(leaseOf(granted))
+    const to = isHeld ? Math.min(end.at, ended) : Math.min(bound, last, loss?.at ?? last)
+    all.set(leaseOf(granted), { granted, over: end, lost: loss, bound, to: Math.max(to, granted.at) })
   }
-  return [...held.values()]
+  return [...all.values()]
 }
 
 export function leaseOf({

@@ -259,3 +259,16 @@ test('a run that was ended by its name proves nothing of whoever had it by then'
   log.lost('w1', 'b', 2, 'holder-lost')
   expect(log.rules()).toEqual([])
 })
+
+test('a slot that one body of a process has ended is rightly lost to another one of it, but not before', () => {
+  const scene = (order: readonly ('finishing' | 'lost')[]) => {
+    const log = begun()
+    for (const what of order)
+      if (what === 'lost') log.lost('w0', 'a', 1, 'removed')
+      else log.say('w0', { event: 'finishing', repository, run: 'a', call: 1, lease: 'lease-1' })
+    log.over('w0', 'a', 1, [], false)
+    return log.rules()
+  }
+  expect(scene(['finishing', 'lost'])).toEqual([])
+  expect(scene(['lost', 'finishing'])).toEqual([8])
+})
