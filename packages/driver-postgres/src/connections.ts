@@ -120,7 +120,7 @@ export class Connections {
     // A server that stands still says nothing any more.
     const timer = setTimeout(() => {
       for (const client of this.#clients) cut(client)
-    }, FAREWELL_MS)
+    }, FAREWELL_MS).unref()
     try {
       await this.#pool.end()
     } finally {

@@ -85,7 +85,7 @@ export class Lanes {
       this.#quick--
       this.#flush()
     }
-    const timer = setTimeout(noLongerQuick, SLOW_MS)
+    const timer = setTimeout(noLongerQuick, SLOW_MS).unref()
     const controller = new AbortController()
     let left = works.length
     for (const work of works as readonly Waiting[])

@@ -13,7 +13,7 @@ export async function askOnce(config: pg.ClientConfig, text: string, ms: number)
   const late = setTimeout(
     () => client.connection.stream.destroy(new Error(`there was no answer within ${ms} ms`)),
     ms,
-  )
+  ).unref()
   try {
     await client.connect()
     return await client.query(text)
@@ -25,7 +25,7 @@ export async function askOnce(config: pg.ClientConfig, text: string, ms: number)
 
 /** Says goodbye, and does not wait for somebody who does not say it. Never fails. */
 export async function close(client: pg.Client): Promise<void> {
-  const late = setTimeout(() => client.connection.stream.destroy(), CLOSE_MS)
+  const late = setTimeout(() => client.connection.stream.destroy(), CLOSE_MS).unref()
   await client.end().catch(nothing)
   clearTimeout(late)
 }

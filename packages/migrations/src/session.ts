@@ -101,7 +101,7 @@ export class Session {
   async #cancel(): Promise<void> {
     const { client, config } = this.#connection
     const { stream } = (client as pg.Client).connection
-    const giveUp = setTimeout(() => stream.destroy(), CANCEL_MS)
+    const giveUp = setTimeout(() => stream.destroy(), CANCEL_MS).unref()
     client.once('end', () => clearTimeout(giveUp))
     if (this.#pid === undefined) return
     try {
