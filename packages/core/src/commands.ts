@@ -216,10 +216,14 @@ export interface LimitCommand extends Base {
   outcome: { readonly kind: 'set' | 'older' | 'removed'; readonly limit: number } | undefined
 }
 
-/** Begins to delete a repository with all its rows; asked again until it is `absent`. `runs` = live and waiting ones still there. */
+/**
+ * Begins to delete a repository with all its rows; asked again until it is `absent`. `runs` = live and waiting ones still there. Who asks
+ * again says that the removal has `begun`: then what began in the meantime, the repository's next life, is left alone.
+ */
 export interface RemoveRepositoryCommand extends Base {
   readonly kind: 'remove-repository'
   readonly uid: string | undefined
+  readonly begun?: boolean
   outcome: { readonly kind: 'removed'; readonly runs: number } | { readonly kind: 'absent' } | undefined
 }
 

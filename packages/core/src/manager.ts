@@ -392,7 +392,14 @@ export class Manager implements AsyncDisposable {
     let removed: number | undefined
     for (;;) {
       const outcome = await this.#perform(
-        { kind: 'remove-repository', repository, uid, ticket: this.#engine.ticket(), outcome: undefined },
+        {
+          kind: 'remove-repository',
+          repository,
+          uid,
+          begun: removed !== undefined,
+          ticket: this.#engine.ticket(),
+          outcome: undefined,
+        },
         options,
       )
       if (outcome.kind === 'absent') return { removed: removed ?? 0 }

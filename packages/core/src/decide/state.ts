@@ -104,6 +104,7 @@ export function removeRepository(
   // A late word about an earlier life of the repository.
   if (command.uid !== undefined && uid !== undefined && command.uid !== uid) return { kind: 'absent' }
   if (repository.status === 'present') {
+    if (command.begun === true) return { kind: 'absent' }
     repository.status = 'removing'
     section.savedRepository(repository)
     section.emit('removed', repository)

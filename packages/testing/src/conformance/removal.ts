@@ -73,6 +73,28 @@ export function removalRules(rule: Rule): void {
     },
   )
 
+  rule('removal: who removes a repository leaves its next life alone', async (lab) => {
+    const { manager, faults } = await lab.faulty()
+    const desk = await lab.desk()
+    await desk.send(enqueue({ run: run(1), ticket: desk.ticket(), proposal: { limit: 1 } }))
+    const transact = faults.transact.bind(faults)
+    let next: Promise<string> | undefined
+    faults.transact = async (batch, decide, signal) => {
+      await transact(batch, decide, signal)
+      if (!batch.some(({ commands }) => commands.some(({ kind }) => kind === 'remove-repository'))) return
+      // Before the one who removes it asks again, all is gone and the next life begins.
+      next ??= (async () => {
+        await desk.settle('acme/api')
+        return (await desk.send(enqueue({ run: run(2), ticket: desk.ticket(), proposal: { limit: 1 } }))).kind
+      })()
+      await next
+    }
+    assert.deepEqual(await manager.cleanupRepository('acme/api'), { removed: 1 })
+    assert.equal(await next, 'granted')
+    assert.equal(await desk.row('acme/api', run(1)), undefined)
+    assert.equal((await desk.row('acme/api', run(2)))?.phase, 'reserved')
+  })
+
   rule('removal: a word about an earlier life of the repository removes nothing', async (lab) => {
     const [a, b] = await lab.managers(2)
     const first = {

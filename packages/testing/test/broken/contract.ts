@@ -103,6 +103,13 @@ export const contract: readonly BrokenDriver[] = [
       command.kind === 'remove-repository' ? { ...command, uid: undefined } : command,
     ),
   },
+  {
+    name: 'removes the next life of a repository with the one before',
+    rule: 'removal',
+    make: replacing((command) =>
+      command.kind === 'remove-repository' ? { ...command, begun: false } : command,
+    ),
+  },
   { name: 'folds the case of keys', rule: 'identifiers', make: keyed((key) => key.toLowerCase()) },
   { name: 'normalises keys', rule: 'identifiers', make: keyed((key) => key.normalize('NFC')) },
   { name: 'trims keys', rule: 'identifiers', make: keyed((key) => key.trimEnd()) },
