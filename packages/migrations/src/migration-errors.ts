@@ -4,6 +4,8 @@ import type { Migration } from './migration.ts'
 import type { ScriptError } from './script.ts'
 import { sqlStateOf } from './store-failure.ts'
 
+const NOT_IN_A_TRANSACTION = '25001'
+
 /** PostgreSQL refused a file (`SLOTKEEPER_MIGRATION_FAILED`): where, and why. Nothing of it stays, and no later file was tried. */
 export class MigrationFailedError extends SlotkeeperError {
   readonly path: string
@@ -26,7 +28,10 @@ export class MigrationFailedError extends SlotkeeperError {
       `${migration.path}, ${statement === undefined ? 'at its commit' : `statement ${statement}`}${where}: ${error.message}${sqlState ? ` (${sqlState})` : ''}. ` +
         (migration.inTransaction
           ? 'The file was rolled back, and none after it was tried.'
-          : 'The file runs in no transaction: the next start clears away what it left and tries it again.'),
+          : 'The file runs in no transaction: the next start clears away what it left and tries it again.') +
+        (migration.inTransaction && sqlState === NOT_IN_A_TRANSACTION
+          ? ' Put that statement into a file of its own whose first line is `-- slotkeeper:no-transaction`.'
+          : ''),
       { cause },
     )
     this.path = migration.path

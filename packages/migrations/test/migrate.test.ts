@@ -91,6 +91,14 @@ onEachServer((server) => {
     expect(paths(await migrate(mended))).toEqual(['a/002_broken.sql'])
   })
 
+  test('a statement that runs in no transaction is refused, and the answer says how to run it', async () => {
+    const content = 'CREATE INDEX CONCURRENTLY i ON first (id);'
+    const options = await given([first, { path: 'a/002_index.sql', content }])
+    const error = await failure(migrate(options))
+    const message = expect.stringContaining('whose first line is `-- slotkeeper:no-transaction`')
+    expect(error).toMatchObject({ code: 'SLOTKEEPER_MIGRATION_FAILED', sqlState: '25001', message })
+  })
+
   test('a constraint that is put off until the commit fails the file', async () => {
     const late =
       'CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int REFERENCES p DEFERRABLE INITIALLY DEFERRED); INSERT INTO c VALUES (1)'
