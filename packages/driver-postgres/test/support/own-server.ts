@@ -33,12 +33,14 @@ export class OwnServer {
     await this.#server.start()
   }
 
-  /** Kills one of its processes that serve somebody, upon which it throws out everybody and recovers. */
+  /** Kills one of its processes that serves somebody, upon which it throws out everybody, and recovers. */
   async crash(): Promise<void> {
-    const [row] = await this.#ask(
-      "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1",
-    )
-    if (row !== undefined) send(Number(row.pid), 'SIGKILL')
+    const [victim, witness] = [await this.#connect(), await this.#connect()]
+    const thrownOut = new Promise((resolve) => witness.once('end', resolve))
+    const { rows } = await victim.query('SELECT pg_backend_pid() AS pid')
+    send(Number(rows[0].pid), 'SIGKILL')
+    // It goes on answering until it has noticed.
+    await thrownOut
     await this.answers()
   }
 
@@ -74,13 +76,23 @@ export class OwnServer {
   }
 
   async #ask(text: string): Promise<Record<string, unknown>[]> {
-    const client = new pg.Client({ connectionString: this.url, connectionTimeoutMillis: 2000 })
-    client.on('error', () => undefined) // told by the query
+    const client = await this.#connect()
     try {
-      await client.connect()
       return (await client.query(text)).rows
     } finally {
       await client.end().catch(() => undefined)
+    }
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: this.url, connectionTimeoutMillis: 2000 })
+    client.on('error', () => undefined) // told by the query, or by the end
+    try {
+      await client.connect()
+      return client
+    } catch (error) {
+      await client.end().catch(() => undefined)
+      throw error
     }
   }
 }
