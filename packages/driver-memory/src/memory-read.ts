@@ -74,7 +74,7 @@ export function readMemory(store: MemoryStore, query: Query, now: number, wall: 
 }
 
 function copyRun(row: Kept): RunRow {
-  const { heapIndex: _index, at: _at, caller: _caller, ...copy } = row
+  const { heapIndex: _index, at: _at, hash: _hash, below: _below, caller: _caller, ...copy } = row
   return copy
 }
 

@@ -103,10 +103,7 @@ export class MemorySection implements Section {
 
   overdue(): RunRow | undefined {
     const shelf = this.#shelf
-    if (shelf.repository?.status === 'removing') {
-      for (const row of shelf.runs.values()) return row
-      return undefined
-    }
+    if (shelf.repository?.status === 'removing') return shelf.runs.any()
     while (shelf.abandoned !== undefined) {
       const row = shelf.abandoned.pop()
       if (row === undefined) shelf.abandoned = undefined
@@ -140,7 +137,7 @@ export class MemorySection implements Section {
     if (was === undefined) {
       row.heapIndex = -1
       row.at = -1
-      shelf.runs.set(row.run, row)
+      shelf.runs.add(row)
     } else if (was === 'record' && row.phase !== 'record') row.at = -1
     const eligible = row.phase === 'waiting' && row.dueAt === undefined
     if (eligible !== isQueued(row, was)) {
@@ -161,7 +158,7 @@ export class MemorySection implements Section {
     const row = changed as Kept
     this.left--
     if (isQueued(row, was)) this.#shelf.queue?.remove(row)
-    this.#shelf.runs.delete(row.run)
+    this.#shelf.runs.delete(row)
     // Whoever has it in hand finds that it is no slot any more, and the ring of records that it is none of its own.
     row.phase = 'record'
     row.at = -1

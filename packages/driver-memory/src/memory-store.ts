@@ -75,7 +75,7 @@ export class MemoryStore {
 
   #forget(at: number): void {
     const row = this.#records[at]
-    if (row !== undefined) this.#recordShelves[at]?.runs.delete(row.run)
+    if (row !== undefined) this.#recordShelves[at]?.runs.delete(row)
   }
 
   /** Forgets records past their time, oldest first. @internal */

@@ -1,6 +1,7 @@
-import type { Guard, RepositoryRow, RunKey, RunRow } from '@slotkeeper/core/driver'
+import type { Guard, RepositoryRow, RunRow } from '@slotkeeper/core/driver'
 import { BinaryHeap } from './binary-heap.ts'
 import type { EntryQueue } from './entry-queue.ts'
+import { RunTable } from './run-table.ts'
 
 /** A run's row, and where the store's own structures keep it. */
 export interface Kept extends RunRow {
@@ -10,6 +11,8 @@ export interface Kept extends RunRow {
    * same run. Else -1.
    */
   at: number
+  hash: number
+  below: this | undefined
   /** Core's own. */
   caller?: object | undefined
 }
@@ -34,7 +37,7 @@ export class Shelf {
   due: BinaryHeap<Due> | undefined = undefined
   /** Rows of holders that died, not settled yet. */
   abandoned: Kept[] | undefined = undefined
-  readonly runs = new Map<RunKey, Kept>()
+  readonly runs = new RunTable<Kept>()
   sweptUntil = 0
 
   constructor(domain: string) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { RepositoryRow, RunRow } from '@slotkeeper/core/driver'
+import { type Plain, plainRepository, plainRun } from '../model/allowances.ts'
 import {
   API,
   acquire,
@@ -19,17 +20,17 @@ export function rowRules(rule: Rule): void {
     const [desk, other] = await lab.desks(2)
     const holder = await desk.holder()
     const decided = new Map<string, RunRow>()
-    let record: RepositoryRow | undefined
+    let record: Plain | undefined
     const { decide } = desk
     desk.decide = (section, commands) => {
       const decision = decide(section, commands)
       for (const command of commands) {
         const row = 'run' in command ? section.run(command.repository, command.run) : undefined
-        if (row !== undefined) decided.set(row.run, plain(row))
+        if (row !== undefined) decided.set(row.run, kept(row))
       }
-      for (const row of decision.granted) decided.set(row.run, plain(row))
-      record = section.repository(API)
-      record = record === undefined ? undefined : plain(record)
+      for (const row of decision.granted) decided.set(row.run, kept(row))
+      const repository = section.repository(API)
+      record = repository && plainRepository(repository)
       return decision
     }
     const meta = { 'key with "quotes"': 'välue', __proto__: 'x', empty: '' }
@@ -97,8 +98,8 @@ export function rowRules(rule: Rule): void {
     await desk.send(limit({ ticket: desk.ticket(), source: 'global', proposal: { limit: 9 } }))
     await desk.send(repositoryState({ ticket: desk.ticket(), state: 'draining' }))
     for (const [name, row] of decided)
-      assert.deepEqual(plain((await other.row(API, name as RunRow['run'])) as RunRow), row, name)
-    assert.deepEqual(plain((await other.repository(API)) as RepositoryRow), record)
+      assert.deepEqual(kept((await other.row(API, name as RunRow['run'])) as RunRow), row, name)
+    assert.deepEqual(plainRepository((await other.repository(API)) as RepositoryRow), record)
     const phases = [...decided.values()].map((row) => row.phase)
     assert.deepEqual(
       new Set(phases),
@@ -129,9 +130,7 @@ export function rowRules(rule: Rule): void {
   })
 }
 
-/** A row as plain data: without what is undefined, without a prototype of its own. */
-function plain<T extends object>(row: T): T {
-  const copy = structuredClone(row) as Record<string, unknown>
-  for (const name of ['heapIndex', 'at']) delete copy[name]
-  return JSON.parse(JSON.stringify(copy)) as T
+/** A row as what a store has to keep of it: the fields of the contract, whatever else a driver keeps with them. */
+function kept(row: RunRow): RunRow {
+  return plainRun(row) as unknown as RunRow
 }
