@@ -25,13 +25,6 @@ export function fragmentsOf(schema: string) {
 
   /** The domains that are locked. */
   const locked = `ARRAY(SELECT json_array_elements_text(current_setting('slotkeeper.locked')::json))`
-  /** Nothing but the command itself is to be decided for the repository `r`, whose guard is `d`. */
-  const quiet = `r.status = 'present' AND r.waiting = r.parked AND NOT coalesce(d.backlog, false)
-        AND coalesce(d.watched_until, 0) <= greatest(clock.wall, r.committed_at)
-        AND NOT EXISTS (SELECT 1 FROM ${s}.concurrency_slots o WHERE o.repository_key = r.repository_key AND o.due_at IS NOT NULL
-          AND o.phase <> 'record' AND o.due_at <= greatest(clock.wall, r.committed_at))
-        AND NOT EXISTS (SELECT 1 FROM gone JOIN ${s}.concurrency_slots o ON o.holder = gone.holder
-          AND o.repository_key = r.repository_key)`
 
   /** Whether a sweep would find something. */
   const work = `(
@@ -41,5 +34,5 @@ export function fragmentsOf(schema: string) {
     OR EXISTS (SELECT 1 FROM ${s}.domains d WHERE d.backlog AND d.swept_until <= clock.wall)
     OR EXISTS (SELECT 1 FROM ${s}.concurrency_slots s WHERE s.phase = 'record' AND s.due_at <= clock.wall)
     OR EXISTS (SELECT 1 FROM ${s}.repository_states r WHERE r.due_at IS NOT NULL AND r.due_at <= clock.wall))`
-  return { s, run, excluded, clock, expiry, gone, holderJson, all, locked, quiet, work }
+  return { s, run, excluded, clock, expiry, gone, holderJson, all, locked, work }
 }
