@@ -11,25 +11,18 @@ import type { Work } from './lanes.ts'
 import { holderOf, type JsonRow, repositoryOf, runOf } from './rows.ts'
 import type { Deciding } from './transact.ts'
 
-/** What the server says of a domain that it has decided at once. */
-interface Done {
-  readonly domain: string
+/**
+ * What the server says of a domain that it has decided at once: the repository as it was, with the times and the holder; the number of the
+ * slot; the numbers in use now; the slot as it was, where one was given back (which alone comes with the repository).
+ */
+type Done = readonly [was: Was, number: number, numbers: readonly number[], run?: JsonRow]
+
+interface Was extends JsonRow {
+  readonly repository_key: string
   readonly now: number
   readonly wall: number
   readonly floor: number
-  /** The repository as it was. */
-  readonly repository: JsonRow
-  /** What the repository counts now. */
-  readonly live: number
-  readonly numbers: readonly number[]
-  /** The holder of the slot. */
-  readonly holder: JsonRow
-  /** The slot as it was, where one was given back. */
   readonly run?: JsonRow
-  /** What was granted. */
-  readonly token?: number
-  readonly sequence?: number
-  readonly number?: number
 }
 
 interface Acquiring {
@@ -94,34 +87,67 @@ async function fly(
   releasing: readonly Releasing[],
   signal: AbortSignal,
 ): Promise<Map<string, Done>> {
-  const { sql, connections, lockSeed } = deciding
-  const domains = [...acquiring, ...releasing].map(({ work }) => work.batch.domain)
-  const steps: Step[] = [
-    { statement: sql.begin },
-    { statement: sql.tryLockDomains, values: [JSON.stringify(domains), lockSeed] },
-  ]
-  if (acquiring.length > 0)
-    steps.push({ statement: sql.takeAtOnce, values: [JSON.stringify(acquiring.map(askedFor)), by] })
-  if (releasing.length > 0) {
-    const ttlMs = String(deciding.recordTtlMs.get((releasing[0] as Releasing).work.decide))
-    steps.push({
-      statement: sql.giveBackAtOnce,
-      values: [JSON.stringify(releasing.map(givenBack)), by, ttlMs],
-    })
-  }
-  const answers = await connections.use(async (wire) => {
-    try {
-      return await wire.begin([...steps, { statement: sql.commit }])
-    } catch (error) {
-      throw await deciding.rolledBack(wire, error)
-    }
-  }, signal)
+  const steps =
+    acquiring.length + releasing.length === 1
+      ? [alone(deciding, by, acquiring[0], releasing[0])]
+      : together(deciding, by, acquiring, releasing)
+  const answers = await deciding.connections.use((wire) => wire.atomic(steps), signal)
   const done = new Map<string, Done>()
-  for (const [row] of answers.slice(2, -1))
-    for (const one of (JSON.parse(row?.[0] ?? 'null') ?? []) as Done[]) done.set(one.domain, one)
+  // A lock is answered with no JSON of ours.
+  for (const rows of steps.length === 1 ? answers : answers.slice(1))
+    for (const [json] of rows) {
+      if (json === null) continue
+      const one = JSON.parse(json as string) as Done
+      done.set(one[0].repository_key, one)
+    }
   return done
 }
 
+/** One command: by a function that takes its parts. */
+function alone(
+  { sql, lockSeed, recordTtlMs }: Deciding,
+  by: HolderId,
+  acquiring: Acquiring | undefined,
+  releasing: Releasing | undefined,
+): Step {
+  if (acquiring !== undefined) {
+    const asked = askedFor(acquiring)
+    return { statement: sql.takeAtOnce, values: [lockSeed, by, ...Object.values(asked).map(textOf)] }
+  }
+  const { work, command } = releasing as Releasing
+  const { repository, run, token, ticket, state } = command
+  return {
+    statement: sql.giveBackAtOnce,
+    values: [lockSeed, by, repository, run, token, ticket, state, recordTtlMs.get(work.decide)].map(textOf),
+  }
+}
+
+/** Many: by statements over all of them. */
+function together(
+  { sql, lockSeed, recordTtlMs }: Deciding,
+  by: HolderId,
+  acquiring: readonly Acquiring[],
+  releasing: readonly Releasing[],
+): Step[] {
+  const domains = [...acquiring, ...releasing].map(({ work }) => work.batch.domain)
+  const steps: Step[] = [{ statement: sql.tryLockDomains, values: [JSON.stringify(domains), lockSeed] }]
+  if (acquiring.length > 0)
+    steps.push({ statement: sql.takeManyAtOnce, values: [JSON.stringify(acquiring.map(askedFor)), by] })
+  if (releasing.length > 0) {
+    const ttlMs = String(recordTtlMs.get((releasing[0] as Releasing).work.decide))
+    steps.push({
+      statement: sql.giveBackManyAtOnce,
+      values: [JSON.stringify(releasing.map(givenBack)), by, ttlMs],
+    })
+  }
+  return steps
+}
+
+function textOf(value: unknown): string | null {
+  return value === undefined ? null : String(value)
+}
+
+/** In the order in which the function takes them. */
 function askedFor({ command }: Acquiring): object {
   return {
     repository: command.repository,
@@ -146,14 +172,20 @@ function givenBack({ command }: Releasing): object {
 }
 
 /** Has the policy decide what the server did, and answers with it. */
-function conclude(deciding: Deciding, work: Work, done: Done, by: HolderId): void {
+function conclude(
+  deciding: Deciding,
+  work: Work,
+  [was, number, numbers, run = was.run]: Done,
+  by: HolderId,
+): void {
   const { batch, decide } = work
+  const { now, wall, floor } = was
   const facts: Facts = {
-    ...{ domain: batch.domain, now: done.now, wall: done.wall, tokenFloor: done.floor },
+    ...{ domain: batch.domain, now, wall, tokenFloor: floor },
     guard: { watchedUntil: 0, backlog: false },
-    repositories: [repositoryOf(done.repository)],
-    runs: done.run === undefined ? [] : [runOf(done.run)],
-    holders: [holderOf(done.holder)],
+    repositories: [repositoryOf(was)],
+    runs: run === undefined ? [] : [runOf(run)],
+    holders: [holderOf(was)],
     ...{ overdue: [], overdueCut: false, heads: [], headsCut: false },
   }
   const { budget, clockLagMs } = deciding.manifest
@@ -164,15 +196,11 @@ function conclude(deciding: Deciding, work: Work, done: Done, by: HolderId): voi
   const isSame =
     row !== undefined &&
     runs.length === 1 &&
-    repositories[0]?.live === done.live &&
-    String(repositories[0].numbers) === String(done.numbers) &&
+    String(repositories[0]?.numbers) === String(numbers) &&
     !notify &&
-    (done.run !== undefined
-      ? row.phase === 'record' && row.dueAt === done.now + (deciding.recordTtlMs.get(decide) as number)
-      : row.phase === 'running' &&
-        row.token === done.token &&
-        row.sequence === done.sequence &&
-        row.number === done.number)
+    (run !== undefined
+      ? row.phase === 'record' && row.dueAt === now + (deciding.recordTtlMs.get(decide) as number)
+      : row.phase === 'running' && row.token === floor + 1 && row.number === number)
   if (!isSame) {
     work.finish(
       new InternalError(

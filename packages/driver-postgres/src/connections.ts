@@ -6,6 +6,8 @@ import type { Statements } from './statements.ts'
 export interface Wire {
   /** The same as `run`, for those that begin something: under the driver's settings. */
   begin(steps: readonly Step[]): Promise<readonly (readonly Row[])[]>
+  /** The same in a transaction of their own, `READ COMMITTED`, which is over then. */
+  atomic(steps: readonly Step[]): Promise<readonly (readonly Row[])[]>
   /** Sends statements in one round trip, and answers the rows of each. Throws a FlightError. */
   run(steps: readonly Step[]): Promise<readonly (readonly Row[])[]>
 }
@@ -93,6 +95,7 @@ export class Connections {
       const taken = client
       const wire: Wire = {
         begin: (steps) => this.#begin(taken, steps),
+        atomic: (steps) => this.#atomic(taken, steps),
         run: (steps) => this.#fly(taken, steps),
       }
       return await Promise.race([work(wire), stopped])
@@ -146,6 +149,21 @@ export class Connections {
     const after = steps[0]?.statement === this.#sql.begin ? 1 : 0
     const answers = await this.#fly(client, steps.toSpliced(after, 0, this.#settings(true)))
     return answers.toSpliced(after, 1)
+  }
+
+  async #atomic(client: pg.PoolClient, steps: readonly Step[]): Promise<readonly (readonly Row[])[]> {
+    if (!this.#met.has(client)) await this.#meet(client)
+    // Whatever is sent with one Sync is one transaction, of the kind that the settings of our own connections say.
+    if (this.#settled.has(client)) return await this.#fly(client, steps)
+    const { begin, commit, rollback } = this.#sql
+    try {
+      const answers = await this.#begin(client, [{ statement: begin }, ...steps, { statement: commit }])
+      return answers.slice(1, -1)
+    } catch (error) {
+      if (error instanceof FlightError && error.state !== undefined)
+        await this.#fly(client, [{ statement: rollback }])
+      throw error
+    }
   }
 
   /** Finds out whether a connection is to one process of the server, and settles it if it is nobody else's. */

@@ -1,4 +1,5 @@
 import type { MigrationFile } from '@slotkeeper/migrations'
+import { atOnceFunctions } from './at-once-functions.ts'
 import { quoted } from './sql-names.ts'
 
 /** The layout that this release works on: the number of the last file below. A store with a higher one belongs to a newer release. */
@@ -142,6 +143,7 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION ${s}.assert_held(text, text, bigint) FROM PUBLIC;
+${atOnceFunctions(s)}
 
 CREATE TABLE ${s}.hints (
   transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),

@@ -67,7 +67,7 @@ export async function transact(
   try {
     left = await decideAtOnce(deciding, works, signal)
   } catch (error) {
-    // Nothing was written if the server refused.
+    // If the server refused, nothing was written, or was just before it went away: then the commands find what they led to.
     if (!(error instanceof FlightError) || error.state === undefined) return fail(deciding, works, error)
     left = works
   }

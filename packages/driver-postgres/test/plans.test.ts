@@ -12,11 +12,11 @@ function hot(holder: string): Readonly<Record<string, readonly (string | number)
   const named = JSON.stringify([{ repository: REPO, run: 'acme/waits-500' }])
   return {
     load: [JSON.stringify([{ domain: REPO, overdue: 20, heads: 20 }]), named, JSON.stringify([holder]), 2000],
-    takeAtOnce: [
+    takeManyAtOnce: [
       JSON.stringify([{ repository: REPO, run: 'acme/new', slot_limit: 0, valid_until: 0 }]),
       holder,
     ],
-    giveBackAtOnce: [JSON.stringify([{ repository: REPO, run: 'acme/holds', token: 1 }]), holder, 1000],
+    giveBackManyAtOnce: [JSON.stringify([{ repository: REPO, run: 'acme/holds', token: 1 }]), holder, 1000],
     claimDomains: [10, 1000],
     forgetRecords: [500],
     forgetHolders: [100],

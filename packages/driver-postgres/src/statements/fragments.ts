@@ -1,0 +1,38 @@
+import { RUN_COLUMNS } from '../rows.ts'
+import { quoted } from '../sql-names.ts'
+
+export type Fragments = ReturnType<typeof fragmentsOf>
+
+/** What several statements have in common, for one schema. */
+export function fragmentsOf(schema: string) {
+  const s = quoted(schema)
+  const run = (alias: string) => RUN_COLUMNS.map((column) => `${alias}.${column}`).join(', ')
+  const excluded = (columns: readonly string[]) =>
+    columns.map((column) => `${column} = excluded.${column}`).join(', ')
+
+  /** Now, and the time from which on every holder has had its TTL to come back to a server that was down. */
+  const clock = `clock AS MATERIALIZED (SELECT
+    floor(extract(epoch FROM clock_timestamp()) * 1000)::double precision AS wall,
+    floor(extract(epoch FROM pg_postmaster_start_time()) * 1000)::double precision AS up)`
+  const expiry = (alias: string) => `greatest(${alias}.expires_at, clock.up + ${alias}.ttl_ms)`
+  const gone = `gone AS MATERIALIZED (
+    SELECT h.holder FROM ${s}.holders h WHERE h.dead
+    UNION ALL
+    SELECT h.holder FROM clock CROSS JOIN ${s}.holders h
+    WHERE NOT h.dead AND h.expires_at <= clock.wall AND ${expiry('h')} <= clock.wall)`
+  const holderJson = `json_build_object('holder', h.holder, 'expires_at', ${expiry('h')}, 'dead', h.dead, 'epoch', h.epoch)`
+  const all = (rows: string, what = 'row_to_json(x)') => `(SELECT json_agg(${what}) FROM ${rows} x)`
+
+  /** The domains that are locked. */
+  const locked = `ARRAY(SELECT json_array_elements_text(current_setting('slotkeeper.locked')::json))`
+
+  /** Whether a sweep would find something. */
+  const work = `(
+    EXISTS (SELECT 1 FROM ${s}.concurrency_slots s WHERE s.due_at <= clock.wall AND s.due_at IS NOT NULL AND s.phase <> 'record')
+    OR EXISTS (SELECT 1 FROM ${s}.holders h WHERE h.dead)
+    OR EXISTS (SELECT 1 FROM ${s}.holders h WHERE NOT h.dead AND h.expires_at <= clock.wall AND ${expiry('h')} <= clock.wall)
+    OR EXISTS (SELECT 1 FROM ${s}.domains d WHERE d.backlog AND d.swept_until <= clock.wall)
+    OR EXISTS (SELECT 1 FROM ${s}.concurrency_slots s WHERE s.phase = 'record' AND s.due_at <= clock.wall)
+    OR EXISTS (SELECT 1 FROM ${s}.repository_states r WHERE r.due_at IS NOT NULL AND r.due_at <= clock.wall))`
+  return { s, run, excluded, clock, expiry, gone, holderJson, all, locked, work }
+}
