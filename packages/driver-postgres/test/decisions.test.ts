@@ -171,7 +171,8 @@ onEachServer((server) => {
   test('a commit whose answer was lost is found out by asking again: granted once', async () => {
     let isArmed = false
     const proxy = await throughProxy(connectionString, ({ letter, text }: Message) => {
-      if (!isArmed || letter !== 'B' || !/slotkeeper_(commit|(take|giveBack)AtOnce)_/.test(text)) return 'pass'
+      if (!isArmed || letter !== 'B' || !/slotkeeper_(commit|(take|giveBack)AtOnce)_/.test(text))
+        return 'pass'
       isArmed = false
       return 'cut after'
     })

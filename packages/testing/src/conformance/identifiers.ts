@@ -155,6 +155,7 @@ export function identifierRules(rule: Rule): void {
 
   rule('identifiers: what no store can keep exactly is refused before any I/O', async (lab) => {
     const { manager, faults } = await lab.faulty()
+    const before = { ...faults.called }
     const ok = repository('acme/api', { concurrencyLimit: 1 })
     const bad = [
       '',
@@ -200,10 +201,6 @@ export function identifierRules(rule: Rule): void {
       assert.throws(() => repository('a/b', { concurrencyLimit: limit }), {
         code: 'SLOTKEEPER_INVALID_ARGUMENT',
       })
-    assert.deepEqual(
-      Object.values(faults.called),
-      Object.values(faults.called).map(() => 0),
-      'the driver was not called',
-    )
+    assert.deepEqual(faults.called, before, 'the driver was not called')
   })
 }

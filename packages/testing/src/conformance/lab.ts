@@ -23,6 +23,9 @@ interface Place {
 /** How long a test waits for what must come about, before it fails. */
 const PATIENCE_MS = 20_000
 
+/** For calls that shall fail. A machine that stalls for a moment must not make the others fail too. */
+export const HASTY_MS = 1000
+
 /** A wait for a slot, as it is at the moment. */
 export interface Waiting {
   readonly promise: Promise<Slot>
@@ -99,14 +102,17 @@ export class Lab {
     return manager
   }
 
-  /** A Manager whose driver can be made to fail; asynchronous, whatever the driver is. */
+  /** A Manager whose driver can be made to fail, opened; asynchronous, whatever the driver is. */
   async faulty(
     options: Omit<ManagerOptions, 'driver'> = {},
     faults: FaultyDriverOptions = {},
   ): Promise<{ readonly manager: Manager; readonly faults: FaultyDriver }> {
     const driver = faultyDriver(await this.driver(), { asynchronous: true, ...faults })
     this.#faulty.push(driver)
-    return { manager: this.managerOf(driver, options), faults: driver }
+    const manager = this.managerOf(driver, options)
+    // To open a store takes longer than a call may that shall fail.
+    await manager.health({ timeoutMs: PATIENCE_MS })
+    return { manager, faults: driver }
   }
 
   /** A Manager that can be made to die. Its holder dies soon after it. */

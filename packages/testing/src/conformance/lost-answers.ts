@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { API, acquire, enqueue } from './commands.ts'
 import { batchOf } from './desk.ts'
-import { ask, grantedTo, repo, run } from './lab.ts'
+import { ask, grantedTo, HASTY_MS, repo, run } from './lab.ts'
 import type { Rule } from './rule.ts'
 
 export function lostAnswerRules(rule: Rule): void {
   for (const silently of [false, true]) {
     const how = silently ? 'never comes' : 'is an error'
-    const options = { callTimeoutMs: 300 }
+    const options = { callTimeoutMs: HASTY_MS }
     // Long enough for a second try after a first that hangs until its time is over.
     const patient = { timeoutMs: 5000 }
 
@@ -16,7 +16,6 @@ export function lostAnswerRules(rule: Rule): void {
       async (lab) => {
         const { manager, faults } = await lab.faulty(options)
         const b = await lab.manager()
-        await manager.health({ timeoutMs: 20_000 })
         faults.loseAnswers({ calls: ['transact'], times: 1, silently })
         const outcome = await manager.acquireSlot(ask(repo(1), 1, patient))
         assert.equal(outcome.kind, 'granted')
@@ -70,7 +69,6 @@ export function lostAnswerRules(rule: Rule): void {
       async (lab) => {
         const { manager, faults } = await lab.faulty(options)
         const b = await lab.manager()
-        await manager.health({ timeoutMs: 20_000 })
         const lose = () => faults.loseAnswers({ calls: ['transact'], times: 1, silently })
         lose()
         const listed = await manager.queueManager.addListToRunningQueue(repo(1), [0, 1, 2].map(run), patient)
@@ -119,9 +117,8 @@ export function lostAnswerRules(rule: Rule): void {
   })
 
   rule('12. a call that was given up and comes through after all leaves no slot taken', async (lab) => {
-    const { manager, faults } = await lab.faulty({ callTimeoutMs: 200 })
+    const { manager, faults } = await lab.faulty({ callTimeoutMs: HASTY_MS })
     const b = await lab.manager()
-    await manager.health({ timeoutMs: 20_000 })
     faults.loseAnswers({ calls: ['transact'], silently: true })
     const refused = [manager.acquireSlot(ask(repo(1), 1)), manager.waitForSlot(ask(repo(1), 2))]
     for (const result of await Promise.allSettled(refused)) assert.equal(result.status, 'rejected')

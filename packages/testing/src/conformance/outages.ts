@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { isSlotkeeperError } from '@slotkeeper/core'
-import { ask, grantedTo, repo, run } from './lab.ts'
+import { ask, grantedTo, HASTY_MS, repo, run } from './lab.ts'
 import type { Rule } from './rule.ts'
 
 export function outageRules(rule: Rule): void {
   rule(
     '10. while the store does not answer, every call fails within its timeout, retryable, and nothing is granted',
     async (lab) => {
-      const { manager, faults } = await lab.faulty({ callTimeoutMs: 300 })
+      const { manager, faults } = await lab.faulty({ callTimeoutMs: HASTY_MS })
       const b = await lab.manager()
       const slot = await grantedTo(manager, ask(repo(2), 'before'))
       for (const put of ['hang', 'fail'] as const) {
@@ -54,7 +54,6 @@ export function outageRules(rule: Rule): void {
 
   rule('10. a call ends with its own timeout and with its signal', async (lab) => {
     const { manager, faults } = await lab.faulty()
-    await manager.health()
     faults.hang()
     await assert.rejects(
       lab.settles('it gives up', manager.acquireSlot(ask(repo(1), 1, { timeoutMs: 30 }))),
@@ -77,7 +76,10 @@ export function outageRules(rule: Rule): void {
 
   rule('10. after an outage everything goes on by itself, and waiters keep their places', async (lab) => {
     const b = await lab.manager()
-    const { manager, faults } = await lab.faulty({ callTimeoutMs: 300 }, { manifest: { backstopMs: 200 } })
+    const { manager, faults } = await lab.faulty(
+      { callTimeoutMs: HASTY_MS },
+      { manifest: { backstopMs: 200 } },
+    )
     let slot = await grantedTo(b, ask(repo(1), 'first'))
     const waiting = await lab.queue(manager, [ask(repo(1), 0), ask(repo(1), 1)])
     const [behind] = await lab.queue(b, [ask(repo(1), 2)])
@@ -103,7 +105,7 @@ export function outageRules(rule: Rule): void {
     async (lab) => {
       const [b, desk] = [await lab.manager(), await lab.desk()]
       const { manager, faults } = await lab.faulty(
-        { holderTtlMs: lab.ttlMs, callTimeoutMs: 300 },
+        { holderTtlMs: lab.ttlMs, callTimeoutMs: HASTY_MS },
         { manifest: { backstopMs: 200 } },
       )
       const slot = await grantedTo(b, ask(repo(1), 'first'))

@@ -29,7 +29,6 @@ export function raceRules(rule: Rule): void {
     const race = new Race(lab, Random.ofTest())
     const faulty = [await lab.faulty({ callTimeoutMs: 5000 }), await lab.faulty({ callTimeoutMs: 5000 })]
     const managers = [...faulty.map((one) => one.manager), await lab.manager()]
-    for (const { manager } of faulty) await manager.health()
     await raceOf(lab, race, managers, async (isOver) => {
       while (!isOver()) {
         const { faults } = race.random.pick(faulty)

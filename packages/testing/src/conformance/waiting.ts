@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { API, acquire, enqueue, release, repositoryState, withdraw } from './commands.ts'
-import { ask, grantedTo, repo, run } from './lab.ts'
+import { ask, grantedTo, HASTY_MS, repo, run } from './lab.ts'
 import type { Rule } from './rule.ts'
 
 export function waitingRules(rule: Rule): void {
@@ -205,7 +205,7 @@ export function waitingRules(rule: Rule): void {
   )
 
   rule('withdrawal: durable enqueues are never withdrawn: the caller repeats them', async (lab) => {
-    const { manager, faults } = await lab.faulty({ callTimeoutMs: 500 })
+    const { manager, faults } = await lab.faulty({ callTimeoutMs: HASTY_MS })
     const b = await lab.manager()
     await b.setRepositoryState('acme/api', 'paused')
     faults.loseAnswers({ calls: ['transact'] })

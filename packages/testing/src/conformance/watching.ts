@@ -102,7 +102,6 @@ export function watchRules(rule: Rule): void {
       const { manager, faults } = await lab.faulty({ logger })
       const other = await lab.manager()
       await other.setRepositoryLimit(repo(1))
-      await manager.health()
       faults.fail({ calls: ['transact'] })
       const told: SlotEvent[] = []
       const stop = manager.queueManager.setupWatcher('acme/api', (event) => told.push(event))
