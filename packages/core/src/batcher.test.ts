@@ -55,6 +55,13 @@ describe('batcher', () => {
     expect(settled).toEqual(['t1', 't2', 't3', 't4'])
   })
 
+  test('more commands at once than a call has room for arguments are cut as well', async () => {
+    const { batcher, calls } = scene({ budget: 2 })
+    for (let at = 0; at < 200_000; at++) void ask(batcher, 'a/1', command(`t${at}`))
+    await tick()
+    expect(calls.map(shown)).toEqual([{ 'a/1': ['t0', 't1'] }])
+  })
+
   test('a batch is never longer than the budget', async () => {
     const { batcher, calls, answer } = scene({ budget: 2 })
     for (const name of ['t1', 't2', 't3']) void ask(batcher, 'a/1', command(name))

@@ -45,17 +45,19 @@ export interface BatcherHost {
 class Batch implements DomainBatch {
   readonly domain: string
   by: HolderId | undefined
-  readonly commands: Command[] = []
-  readonly entries: Entry[] = []
+  readonly commands: Command[]
+  readonly entries: Entry[]
   decision: Decision | undefined
   error: SlotkeeperError | undefined
   events: readonly StoreEvent[] = NO_EVENTS
   readonly #onDone: (batch: Batch) => void
   #isDone = false
 
-  constructor(domain: string, onDone: (batch: Batch) => void) {
+  constructor(domain: string, onDone: (batch: Batch) => void, entries: Entry[] = []) {
     this.domain = domain
     this.#onDone = onDone
+    this.entries = entries
+    this.commands = entries.map(({ command }) => command)
   }
 
   get isDone(): boolean {
@@ -69,10 +71,8 @@ class Batch implements DomainBatch {
 
   /** Takes the entries from `first` on out, into a batch of their own. */
   cut(first: number): Batch {
-    const rest = new Batch(this.domain, this.#onDone)
-    rest.entries.push(...this.entries.splice(first))
-    rest.commands.push(...this.commands.splice(first))
-    return rest
+    this.commands.length = first
+    return new Batch(this.domain, this.#onDone, this.entries.splice(first))
   }
 
   done(): void {
