@@ -140,7 +140,7 @@ export class LocalSlot implements Slot, Indexed {
 
   async claim(options?: CallOptions): Promise<ClaimOutcome> {
     if (this.isHeld) return { kind: 'running' }
-    const outcome = await this.#engine.claim(this, options)
+    const outcome = await this.#engine.slotCalls.claim(this, options)
     return outcome
   }
 
@@ -152,15 +152,16 @@ export class LocalSlot implements Slot, Indexed {
           `${this.repository} ${this.run} is a worker's slot: it cannot be given back, only released.`,
         ),
       )
-    return this.#engine.requeue(this, options)
+    return this.#engine.slotCalls.requeue(this, options)
   }
 
   release(options?: CallOptions & { readonly state?: FinalState }): Promise<ReleaseOutcome> {
-    return this.#engine.releaseSlot(this, options)
+    return this.#engine.slotCalls.releaseSlot(this, options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#over === undefined || this.#over === 'ending') await this.#engine.giveUpSlot(this, 'completed')
+    if (this.#over === undefined || this.#over === 'ending')
+      await this.#engine.slotCalls.giveUpSlot(this, 'completed')
   }
 
   /** The reservation became this Manager's running slot. */

@@ -77,7 +77,12 @@ export class Looks {
         { event: 'unknown-slot', repository: row.repository, run: row.run },
         'the store has a slot of this holder that nobody here asked for; withdrawing it',
       )
-      engine.withdrawUnknown(row.repository, row.run, row.grantedTo ?? row.ticket, () => !this.#isKnown(row))
+      engine.slotCalls.withdrawUnknown(
+        row.repository,
+        row.run,
+        row.grantedTo ?? row.ticket,
+        () => !this.#isKnown(row),
+      )
     }
   }
 

@@ -118,7 +118,7 @@ export class Manager implements AsyncDisposable {
     } catch (error) {
       // What the caller was not told of must not stay taken.
       if (!engine.synchronous && !engine.isClosed)
-        engine.withdraw(command.repository, command.run, command.ticket)
+        engine.slotCalls.withdraw(command.repository, command.run, command.ticket)
       throw error
     }
   }
@@ -150,7 +150,7 @@ export class Manager implements AsyncDisposable {
       state = 'completed'
       return result
     } finally {
-      const given = this.#engine.giveUpSlot(slot, state)
+      const given = this.#engine.slotCalls.giveUpSlot(slot, state)
       if (given !== undefined) await given
     }
   }
@@ -167,8 +167,8 @@ export class Manager implements AsyncDisposable {
     const { repository, run, token } = checkRef(slot)
     checkFinal(options?.state)
     const mine = this.#engine.slots.of(repository, run).find((held) => held.token === token)
-    if (mine !== undefined) return this.#engine.releaseSlot(mine, options)
-    return this.#engine.release(repository, { run, token }, options)
+    if (mine !== undefined) return this.#engine.slotCalls.releaseSlot(mine, options)
+    return this.#engine.slotCalls.release(repository, { run, token }, options)
   }
 
   /**

@@ -135,7 +135,7 @@ export abstract class StoreCalls implements BatcherHost, CallHost {
   }
 
   /** @throws ManagerClosedError, InvalidArgumentError, or the reason of a signal that aborted before anything was asked */
-  protected checkCall(ending: boolean, options: CallOptions | undefined): void {
+  checkCall(ending: boolean, options: CallOptions | undefined): void {
     if (this.refusing) this.checkOpen(ending)
     if (options === undefined) return
     checkCallOptions(options)
@@ -186,7 +186,7 @@ export abstract class StoreCalls implements BatcherHost, CallHost {
   }
 
   /** The same, for synchronous drivers. */
-  protected performNow<C extends Command>(command: C): OutcomeOf<C> {
+  performNow<C extends Command>(command: C): OutcomeOf<C> {
     if (!this.#opened) void this.open()
     for (let attempt = 0; ; attempt++) {
       // Nothing can be late within one process, so `validUntil` stays 0.

@@ -1,6 +1,5 @@
 import { backOffMs } from './batcher.ts'
 import { pause } from './call-options.ts'
-import type { Cancel } from './clock.ts'
 import type { AcquireCommand, AcquireResult } from './commands.ts'
 import type { AwaitedRow } from './decide/transitions.ts'
 import type { RunRef } from './driver.ts'
@@ -10,8 +9,6 @@ import {
   CallTimeoutError,
   isSlotkeeperError,
   ManagerClosedError,
-  type RefusalReason,
-  SlotRefusedError,
   SupersededError,
   WaitTimeoutError,
 } from './errors.ts'
@@ -20,19 +17,21 @@ import type { LocalSlot } from './local-slot.ts'
 import { describeRepository } from './repository.ts'
 import type { RunRow } from './rows.ts'
 import { RunIndex } from './run-index.ts'
+import { nameOf, refused } from './slot-refusal.ts'
 import { acquireCommand, isPlain, PlainAcquire, type SlotRequest } from './slot-request.ts'
 import { StoreCall } from './store-call.ts'
+import { Vigil } from './vigil.ts'
 import { type Awaited, Waiter } from './waiter.ts'
 
 /** Those who wait for slots, and what wakes them: a commit of this Manager, a hint of the store, or a look of their own now and then. */
 export class WaitRoom {
   readonly #engine: Engine
   readonly #waiters = new RunIndex<Waiter>()
-  #stayAlive: Cancel | undefined
-  #cancelBackstop: Cancel | undefined
+  readonly #vigil: Vigil
 
   constructor(engine: Engine) {
     this.#engine = engine
+    this.#vigil = new Vigil(engine)
   }
 
   get size(): number {
@@ -145,44 +144,21 @@ export class WaitRoom {
       )
     // A reservation belongs to nobody, so its news comes only to those who watch.
     if (waiter.durable) waiter.also(hub.watchDomain(waiter.repository))
-    if (this.#stayAlive === undefined) this.#beginToWait()
+    this.#vigil.begin()
     this.#tellSize()
     return waiter
-  }
-
-  /** The first one waits: the store is listened to, the process stays alive, and now and then somebody looks. */
-  #beginToWait(): void {
-    const { clock, hub, driver } = this.#engine
-    hub.start()
-    this.#stayAlive = clock.keepAlive()
-    if (driver.manifest.backstopMs !== Number.POSITIVE_INFINITY) this.#armBackstop()
   }
 
   readonly #left = (waiter: Waiter): void => {
     this.#waiters.remove(waiter)
     if (waiter.row?.caller === waiter) waiter.row.caller = undefined
     this.#tellSize()
-    if (this.#waiters.size > 0) return
-    this.#stayAlive?.()
-    this.#stayAlive = undefined
-    this.#cancelBackstop?.()
-    this.#cancelBackstop = undefined
+    if (this.#waiters.size === 0) this.#vigil.end()
   }
 
   #tellSize(): void {
     const { tells, metrics } = this.#engine
     if (tells) metrics.gauge('slotkeeper_waiters', this.#waiters.size, {})
-  }
-
-  #armBackstop(): void {
-    const { clock, driver, random, hub } = this.#engine
-    this.#cancelBackstop = clock.schedule(
-      () => {
-        hub.resyncWaiters()
-        this.#armBackstop()
-      },
-      driver.manifest.backstopMs * (0.75 + random() / 2),
-    )
   }
 
   /** Asks the store; again after failures, saying so, for as long as the caller waits. `joined`: it waits in the store already. */
@@ -298,10 +274,10 @@ export class WaitRoom {
     waiter.asking = true
     try {
       const slot = engine.slotOf(row)
-      const outcome = await engine.claim(slot)
+      const outcome = await engine.slotCalls.claim(slot)
       waiter.asking = false
       if (outcome.kind === 'running') {
-        if (waiter.isSettled) await engine.requeue(slot)
+        if (waiter.isSettled) await engine.slotCalls.requeue(slot)
         else waiter.resolve(slot)
       } else if (outcome.kind === 'held-elsewhere')
         waiter.reject(refused(waiter, 'held-elsewhere', `Holder ${outcome.holder} claimed it first.`))
@@ -330,30 +306,7 @@ export class WaitRoom {
   #leave(waiter: Waiter, error: unknown): void {
     const { repository, run, ticket, durable } = waiter
     if (!waiter.reject(error)) return
-    for (const of of [ticket, ...waiter.inherited]) this.#engine.withdraw(repository, run, of)
+    for (const of of [ticket, ...waiter.inherited]) this.#engine.slotCalls.withdraw(repository, run, of)
     if (durable) this.#engine.logger.debug({ event: 'withdrawn', repository, run }, 'gave up waiting')
   }
-}
-
-function nameOf({ repository, run }: RunRef): string {
-  return `${repository} ${run}`
-}
-
-const EXPLAINED: Record<RefusalReason, string> = {
-  limit: 'All slots are taken.',
-  queue: 'Others wait already.',
-  paused: 'The repository is paused.',
-  draining: 'The repository is draining and takes no new runs.',
-  removed: 'The run or its repository was removed.',
-  finished: 'This attempt is over; a new attempt needs a new uid, or none.',
-  absent: 'There is no such slot.',
-}
-
-/** The error for those who were promised a slot. */
-function refused(of: RunRef, reason: RefusalReason | 'held-elsewhere', detail?: string): SlotRefusedError {
-  return new SlotRefusedError(
-    nameOf(of),
-    reason,
-    detail ?? (reason === 'held-elsewhere' ? '' : EXPLAINED[reason]),
-  )
 }

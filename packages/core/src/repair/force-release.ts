@@ -21,7 +21,7 @@ export async function forceRelease(
   const { repository, run, token } = slot
   const force = checkAudit(audit)
   const state = options?.state ?? 'cancelled'
-  const outcome = await engine.release(repository, { run, token }, { ...options, state, force })
+  const outcome = await engine.slotCalls.release(repository, { run, token }, { ...options, state, force })
   if (outcome.kind === 'released') loseTaken(engine, repository, run, token)
   engine.logger.warn(
     {
