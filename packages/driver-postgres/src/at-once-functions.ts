@@ -13,18 +13,19 @@ export function atOnceFunctions(s: string): string {
   wall_ms := floor(extract(epoch FROM clock_timestamp()) * 1000);`
   /** Nothing but the command itself is to be decided for the repository `r`, but for what the dead have in it. */
   const quiet = `r.repository_key = asked_repository AND r.status = 'present' AND r.waiting = r.parked
-      AND NOT EXISTS (SELECT 1 FROM ${s}.domains d WHERE d.domain = asked_repository
-        AND (d.backlog OR d.watched_until > greatest(wall_ms, r.committed_at)))
-      AND NOT EXISTS (SELECT 1 FROM ${s}.concurrency_slots o WHERE o.repository_key = asked_repository AND o.due_at IS NOT NULL
-        AND o.phase <> 'record' AND o.due_at <= greatest(wall_ms, r.committed_at))`
-  const someAreDead = `(EXISTS (SELECT 1 FROM ${s}.holders g WHERE g.dead)
-      OR EXISTS (SELECT 1 FROM ${s}.holders g WHERE NOT g.dead AND g.expires_at <= wall_ms))`
+      AND (SELECT d.backlog OR d.watched_until > greatest(wall_ms, r.committed_at) FROM ${s}.domains d
+        WHERE d.domain = asked_repository) IS NOT TRUE
+      AND ((SELECT o.due_at FROM ${s}.concurrency_slots o WHERE o.repository_key = asked_repository AND o.due_at IS NOT NULL
+        AND o.phase <> 'record' ORDER BY o.due_at LIMIT 1) <= greatest(wall_ms, r.committed_at)) IS NOT TRUE`
+  const someAreDead = `((SELECT g.expires_at FROM ${s}.holders g WHERE g.dead ORDER BY g.expires_at LIMIT 1) IS NOT NULL
+      OR (SELECT g.expires_at FROM ${s}.holders g WHERE NOT g.dead ORDER BY g.expires_at LIMIT 1) <= wall_ms)`
   const leaveToTheDead = `IF was.some_are_dead THEN
     PERFORM 1 FROM (
-        SELECT g.holder FROM ${s}.holders g WHERE g.dead
-        UNION ALL SELECT g.holder FROM ${s}.holders g WHERE NOT g.dead AND g.expires_at <= wall_ms) g
+        (SELECT g.holder FROM ${s}.holders g WHERE g.dead ORDER BY g.expires_at)
+        UNION ALL (SELECT g.holder FROM ${s}.holders g WHERE NOT g.dead AND g.expires_at <= wall_ms ORDER BY g.expires_at)) g
       CROSS JOIN LATERAL (
-        SELECT 1 FROM ${s}.concurrency_slots o WHERE o.holder = g.holder AND o.repository_key = asked_repository LIMIT 1) o;
+        SELECT 1 FROM ${s}.concurrency_slots o WHERE o.holder = g.holder AND o.repository_key = asked_repository
+        ORDER BY o.phase LIMIT 1) o;
     IF FOUND THEN RETURN NULL; END IF;
   END IF;`
 
@@ -44,15 +45,16 @@ DECLARE
 BEGIN
   ${lock}
   SELECT r.*, wall_ms AS wall, greatest(wall_ms, r.committed_at) AS now, h.holder, h.expires_at, h.epoch, h.dead,
+      NOT h.dead AND h.expires_at > wall_ms AS is_alive,
       greatest(r.last_token, f.token_floor, CASE WHEN wall_ms <= ${HIGHEST_WALL_FLOOR_MS} THEN (wall_ms * 1000)::bigint END) AS floor,
       ${someAreDead} AS some_are_dead
     INTO was
     FROM ${s}.holders h CROSS JOIN ${s}.store f CROSS JOIN ${s}.repository_states r
-    WHERE h.holder = for_holder AND NOT h.dead AND h.expires_at > wall_ms AND f.one AND ${quiet}
+    WHERE h.holder = for_holder AND f.one AND ${quiet}
       AND r.state = 'active' AND r.local_limit = proposal AND (slot_limit = 0 OR r.live < slot_limit)
       AND (valid_until = 0 OR greatest(wall_ms, r.committed_at) <= valid_until)
     FOR KEY SHARE OF h;
-  IF NOT FOUND THEN RETURN NULL; END IF;
+  IF NOT FOUND OR NOT was.is_alive THEN RETURN NULL; END IF;
   ${leaveToTheDead}
   numbers_after := was.numbers;
   IF slot_limit > 0 THEN

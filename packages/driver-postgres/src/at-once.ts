@@ -6,23 +6,21 @@ import {
   RecordedSection,
   type ReleaseCommand,
 } from '@slotkeeper/core/driver'
-import type { Step } from './flight.ts'
+import type { Row, Step } from './flight.ts'
 import type { Work } from './lanes.ts'
-import { holderOf, type JsonRow, repositoryOf, runOf } from './rows.ts'
+import { holderOf, type JsonRow, jsonRowOf, RUN_COLUMNS, repositoryOf, runOf } from './rows.ts'
+import { DONE_COLUMNS } from './statements/at-once.ts'
 import type { Deciding } from './transact.ts'
 
-/**
- * What the server says of a domain that it has decided at once: the repository as it was, with the times and the holder; the number of the
- * slot; the numbers in use now; the slot as it was, where one was given back (which alone comes with the repository).
- */
-type Done = readonly [was: Was, number: number, numbers: readonly number[], run?: JsonRow]
-
-interface Was extends JsonRow {
-  readonly repository_key: string
-  readonly now: number
-  readonly wall: number
-  readonly floor: number
-  readonly run?: JsonRow
+/** What the server says of a domain that it has decided at once. */
+interface Done {
+  /** The repository as it was, with the times and the holder. */
+  readonly was: JsonRow
+  /** The slot's number, and the numbers in use now. */
+  readonly number: number
+  readonly numbers: readonly number[]
+  /** The slot as it was, where one was given back. */
+  readonly run: JsonRow | undefined
 }
 
 interface Acquiring {
@@ -87,20 +85,33 @@ async function fly(
   releasing: readonly Releasing[],
   signal: AbortSignal,
 ): Promise<Map<string, Done>> {
-  const steps =
-    acquiring.length + releasing.length === 1
-      ? [alone(deciding, by, acquiring[0], releasing[0])]
-      : together(deciding, by, acquiring, releasing)
+  const isOne = acquiring.length + releasing.length === 1
+  const steps = isOne
+    ? [alone(deciding, by, acquiring[0], releasing[0])]
+    : together(deciding, by, acquiring, releasing)
   const answers = await deciding.connections.use((wire) => wire.atomic(steps), signal)
   const done = new Map<string, Done>()
-  // A lock is answered with no JSON of ours.
-  for (const rows of steps.length === 1 ? answers : answers.slice(1))
-    for (const [json] of rows) {
-      if (json === null) continue
-      const one = JSON.parse(json as string) as Done
-      done.set(one[0].repository_key, one)
+  for (const [at, { statement }] of steps.entries()) {
+    if (statement === deciding.sql.tryLockDomains) continue
+    for (const row of answers[at] ?? []) {
+      const one = isOne ? doneAlone(row) : doneTogether(row)
+      if (one !== undefined) done.set(one.was.repository_key as string, one)
     }
+  }
   return done
+}
+
+function doneAlone([json]: Row): Done | undefined {
+  if (json === null || json === undefined) return undefined
+  const [was, number, numbers] = JSON.parse(json) as [JsonRow, number, readonly number[]]
+  return { was, number, numbers, run: was.run as JsonRow | undefined }
+}
+
+function doneTogether(row: Row): Done {
+  const was = jsonRowOf(DONE_COLUMNS, row)
+  const run =
+    row.length === DONE_COLUMNS.length ? undefined : jsonRowOf(RUN_COLUMNS, row, DONE_COLUMNS.length)
+  return { was, number: was.number as number, numbers: was.numbers_after as number[], run }
 }
 
 /** One command: by a function that takes its parts. */
@@ -172,14 +183,9 @@ function givenBack({ command }: Releasing): object {
 }
 
 /** Has the policy decide what the server did, and answers with it. */
-function conclude(
-  deciding: Deciding,
-  work: Work,
-  [was, number, numbers, run = was.run]: Done,
-  by: HolderId,
-): void {
+function conclude(deciding: Deciding, work: Work, { was, number, numbers, run }: Done, by: HolderId): void {
   const { batch, decide } = work
-  const { now, wall, floor } = was
+  const { now, wall, floor } = was as { readonly now: number; readonly wall: number; readonly floor: number }
   const facts: Facts = {
     ...{ domain: batch.domain, now, wall, tokenFloor: floor },
     guard: { watchedUntil: 0, backlog: false },

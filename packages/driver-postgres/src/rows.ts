@@ -64,6 +64,38 @@ export const REPOSITORY_COLUMNS = [
   'committed_at',
 ] as const
 
+const TEXTS = new Set([
+  ...['repository_key', 'pipeline_run_key', 'phase', 'state', 'holder', 'run_uid', 'ticket', 'granted_to'],
+  ...[
+    'meta',
+    'ending',
+    'ended_by',
+    'successor',
+    'domain',
+    'status',
+    'local_limit',
+    'global_limit',
+    'removed_uids',
+  ],
+])
+
+/** A row as JSON would hold it, from the texts of its columns. */
+export function jsonRowOf(columns: readonly string[], texts: readonly (string | null)[], from = 0): JsonRow {
+  const row: Record<string, unknown> = {}
+  for (const [at, column] of columns.entries()) {
+    const text = texts[from + at]
+    if (text === null || text === undefined) continue
+    row[column] = TEXTS.has(column) ? text : typedOf(text)
+  }
+  return row
+}
+
+/** A number, a boolean or a list of integers. */
+function typedOf(text: string): unknown {
+  if (text === 't' || text === 'f') return text === 't'
+  return text.startsWith('{') ? text.slice(1, -1).split(',').map(Number) : Number(text)
+}
+
 export function runOf(json: JsonRow): RunRow {
   const text = (name: (typeof RUN_COLUMNS)[number]) => (json[name] ?? undefined) as string | undefined
   const number = (name: (typeof RUN_COLUMNS)[number]) => (json[name] ?? undefined) as number | undefined

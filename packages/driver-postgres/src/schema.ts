@@ -37,7 +37,7 @@ CREATE TABLE ${s}.holders (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE ${s}.holders IS 'Slotkeeper: who claims to be alive, one row a Manager';
 CREATE INDEX holders_expiry ON ${s}.holders (expires_at) WHERE NOT dead;
-CREATE INDEX holders_dead ON ${s}.holders (holder) WHERE dead;
+CREATE INDEX holders_dead ON ${s}.holders (expires_at) WHERE dead;
 
 CREATE TABLE ${s}.domains (
   domain text COLLATE "C" PRIMARY KEY,

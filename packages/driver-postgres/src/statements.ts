@@ -33,8 +33,9 @@ export type Statements = ReturnType<typeof statementsOf>
  * **Clocks**: only the server's. `load` is a statement of its own after `lockDomains`, so that its snapshot and its clock are later than
  * every commit that held those locks.
  *
- * **Plans**: each is made once for all parameters, with sorts and scans of whole tables ruled out. What is read by an index says the order
- * of that index, so that no other one will do, whatever the planner knew of the tables at that moment.
+ * **Plans**: each is made once for all parameters, with sorts and scans of whole tables ruled out. What is read by a part of an index says
+ * the order of that index, so that no other one will do; what is looked up by its key is so for each row that names it; and what was found
+ * is changed where it was found. So the plan is the same whatever the planner knew of the tables at that moment.
  */
 export function statementsOf(schema: string) {
   const fragments = fragmentsOf(schema)

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Manager, repository } from '@slotkeeper/core'
-import type { AcquireCommand, Driver, HolderId, RunRow, StoreEvent } from '@slotkeeper/core/driver'
+import type { AcquireCommand, Command, Driver, HolderId, RunRow, StoreEvent } from '@slotkeeper/core/driver'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { lockSeedOf } from '../src/sql-names.ts'
 import { type Message, throughProxy } from './support/proxy.ts'
@@ -140,31 +140,45 @@ onEachServer((server) => {
     }
     for (const [what, prepare] of Object.entries(situations))
       test(`leads to what the policy leads to: ${what}`, async () => {
-        // The one that writes a history decides everything the long way.
         const seen = []
-        for (const history of [false, true]) {
+        for (const way of ['alone', 'beside another', 'the long way'] as const) {
           const schema = newName('s')
-          const driver = await openDriver({ connectionString, schema, history })
+          // The one that writes a history decides everything the long way.
+          const driver = await openDriver({ connectionString, schema, history: way === 'the long way' })
           const holder = await openHolder(driver)
           // It knows from its first release how long the policy keeps records.
           const elsewhere = { repository: 'acme/elsewhere' } as const
           await ask(driver, holder, [release(await grantOf(driver, 'acme/elsewhere', holder, elsewhere))])
           const more = await prepare(await openDriver({ connectionString, schema }), holder)
           const command = acquire('acme/compared', holder, { ...more, ticket: 'compared.1' })
+          const beside = acquire('acme/beside', command.holder, elsewhere)
           const events: StoreEvent[] = []
-          events.push(...(await ask(driver, command.holder, [command])).events)
-          const taken = await sql(connectionString, `SELECT * FROM ${schema}.concurrency_slots ORDER BY 2`)
-          const counted = await sql(connectionString, `SELECT * FROM ${schema}.repository_states`)
+          const decideBoth = async (one: Command, other: Command) => {
+            const batches = (way === 'beside another' ? [one, other] : [one]).map((each) =>
+              batchOf([each], command.holder),
+            )
+            await driver.transact(batches, decide)
+            expect(batches.map(({ error }) => error)).toEqual(batches.map(() => undefined))
+            events.push(...(batches[0]?.events ?? []))
+          }
+          const rows = (table: string) =>
+            sql(
+              connectionString,
+              `SELECT * FROM ${schema}.${table} WHERE repository_key = '${REPO}' ORDER BY 2`,
+            )
+          await decideBoth(command, beside)
+          const taken = [await rows('concurrency_slots'), await rows('repository_states')]
           const outcome = command.outcome?.kind
           if (command.outcome?.kind === 'granted') {
             const back = { ...release(command.outcome.row), ticket: 'compared.2', state: 'failed' as const }
-            events.push(...(await ask(driver, command.holder, [back])).events)
+            const other = beside.outcome?.kind === 'granted' ? release(beside.outcome.row) : beside
+            await decideBoth(back, other)
           }
-          const given = await sql(connectionString, `SELECT * FROM ${schema}.concurrency_slots ORDER BY 2`)
-          const left = await sql(connectionString, `SELECT * FROM ${schema}.repository_states`)
-          seen.push(comparable({ outcome, events, taken, counted, given, left }))
+          const given = [await rows('concurrency_slots'), await rows('repository_states')]
+          seen.push(comparable({ outcome, events, taken, given }))
         }
-        expect(seen[0]).toEqual(seen[1])
+        expect(seen[0]).toEqual(seen[2])
+        expect(seen[1]).toEqual(seen[2])
       })
   })
 

@@ -2,12 +2,13 @@ import { REPOSITORY_COLUMNS, RUN_COLUMNS } from '../rows.ts'
 import type { Fragments } from './fragments.ts'
 
 /** Writes what a decision recorded. */
-export function changesStatements({ s, run, excluded, clock, expiry }: Fragments) {
+export function changesStatements({ s, run, excluded, clock, expiry, lookUp }: Fragments) {
   return {
     /** runs that hold a slot and will change. Fails at once (55P03) when one is pinned. */
     mustNotBePinned: `SELECT count(*) FROM (
       SELECT 1 FROM json_to_recordset($1::json) AS n(repository text, run text)
-      JOIN ${s}.concurrency_slots s ON s.repository_key = n.repository AND s.pipeline_run_key = n.run FOR UPDATE OF s NOWAIT) l`,
+      CROSS JOIN LATERAL (SELECT 1 FROM ${s}.concurrency_slots s
+        WHERE s.repository_key = n.repository AND s.pipeline_run_key = n.run FOR UPDATE NOWAIT) s) l`,
     /** holders who get something, how many. Fails (22012) unless all of them are not dead. */
     holdersGain: `SELECT 1 / CASE WHEN count(*) FILTER (WHERE NOT l.dead) = $2::bigint THEN 1 ELSE 0 END FROM (
       SELECT h.dead FROM ${s}.holders h WHERE h.holder = ANY (ARRAY(SELECT json_array_elements_text($1::json)))
@@ -25,15 +26,17 @@ export function changesStatements({ s, run, excluded, clock, expiry }: Fragments
     /** holders */
     bury: `UPDATE ${s}.holders SET dead = true WHERE holder = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND NOT dead`,
     /** holders, each as often as it lost something */
-    bump: `UPDATE ${s}.holders h SET epoch = h.epoch + b.times::integer FROM (
-      SELECT k.holder, count(*) AS times FROM json_array_elements_text($1::json) AS k(holder) GROUP BY k.holder) b WHERE h.holder = b.holder`,
+    bump: `UPDATE ${s}.holders h SET epoch = h.epoch + (
+      SELECT count(*) FROM json_array_elements_text($1::json) AS k(holder) WHERE k.holder = h.holder)::integer
+      WHERE h.holder = ANY (ARRAY(SELECT json_array_elements_text($1::json)))`,
     /** rows */
     saveRuns: `INSERT INTO ${s}.concurrency_slots (${RUN_COLUMNS.join(', ')})
       SELECT ${run('n')} FROM json_populate_recordset(NULL::${s}.concurrency_slots, $1::json) n
       ON CONFLICT (repository_key, pipeline_run_key) DO UPDATE SET ${excluded(RUN_COLUMNS.slice(2))}`,
     /** runs */
-    dropRuns: `DELETE FROM ${s}.concurrency_slots s USING json_to_recordset($1::json) AS n(repository text, run text)
-      WHERE s.repository_key = n.repository AND s.pipeline_run_key = n.run`,
+    dropRuns: `DELETE FROM ${s}.concurrency_slots s WHERE s.ctid = ANY (ARRAY(
+      SELECT s.ctid FROM json_to_recordset($1::json) AS n(repository text, run text)
+      ${lookUp('concurrency_slots', 's', 's.repository_key = n.repository AND s.pipeline_run_key = n.run', 's.ctid')}))`,
     /** rows */
     saveRepositories: `INSERT INTO ${s}.repository_states (${REPOSITORY_COLUMNS.join(', ')})
       SELECT ${REPOSITORY_COLUMNS.map((column) => `n.${column}`).join(', ')}

@@ -16,11 +16,19 @@ export function fragmentsOf(schema: string) {
     floor(extract(epoch FROM pg_postmaster_start_time()) * 1000)::double precision AS up)`
   const expiry = (alias: string) => `greatest(${alias}.expires_at, clock.up + ${alias}.ttl_ms)`
   const gone = `gone AS MATERIALIZED (
-    SELECT h.holder FROM ${s}.holders h WHERE h.dead
+    (SELECT h.holder FROM ${s}.holders h WHERE h.dead ORDER BY h.expires_at)
     UNION ALL
-    SELECT h.holder FROM clock CROSS JOIN ${s}.holders h
-    WHERE NOT h.dead AND h.expires_at <= clock.wall AND ${expiry('h')} <= clock.wall)`
+    (SELECT h.holder FROM clock CROSS JOIN LATERAL (
+      SELECT h.holder, ${expiry('h')} AS expiry FROM ${s}.holders h
+      WHERE NOT h.dead AND h.expires_at <= clock.wall ORDER BY h.expires_at) h
+    WHERE h.expiry <= clock.wall))`
   const holderJson = `json_build_object('holder', h.holder, 'expires_at', ${expiry('h')}, 'dead', h.dead, 'epoch', h.epoch)`
+  /**
+   * Joins the rows of a table to those that say their keys, always from these to that: OFFSET keeps the planner from turning it round, which
+   * it would where it has seen the table when it held a few rows.
+   */
+  const lookUp = (table: string, alias: string, keys: string, columns = `${alias}.*`) =>
+    `CROSS JOIN LATERAL (SELECT ${columns} FROM ${s}.${table} ${alias} WHERE ${keys} OFFSET 0) ${alias}`
   const all = (rows: string, what = 'row_to_json(x)') => `(SELECT json_agg(${what}) FROM ${rows} x)`
 
   /** The domains that are locked. */
@@ -34,5 +42,5 @@ export function fragmentsOf(schema: string) {
     OR EXISTS (SELECT 1 FROM ${s}.domains d WHERE d.backlog AND d.swept_until <= clock.wall)
     OR EXISTS (SELECT 1 FROM ${s}.concurrency_slots s WHERE s.phase = 'record' AND s.due_at <= clock.wall)
     OR EXISTS (SELECT 1 FROM ${s}.repository_states r WHERE r.due_at IS NOT NULL AND r.due_at <= clock.wall))`
-  return { s, run, excluded, clock, expiry, gone, holderJson, all, locked, work }
+  return { s, run, excluded, clock, expiry, gone, holderJson, all, locked, lookUp, work }
 }

@@ -1,7 +1,7 @@
 import type { Fragments } from './fragments.ts'
 
 /** Locks domains and loads what their decisions need. */
-export function loadStatements({ s, run, clock, gone, holderJson, all, locked }: Fragments) {
+export function loadStatements({ s, run, clock, gone, holderJson, all, locked, lookUp }: Fragments) {
   return {
     /** domains, seed. Waits for each of them, and keeps their names for the statements below. */
     lockDomains: `SELECT set_config('slotkeeper.locked', $1::json::text, true), c.locked FROM (
@@ -18,10 +18,10 @@ export function loadStatements({ s, run, clock, gone, holderJson, all, locked }:
       WHERE a.domain = ANY (${locked})),
     repositories AS MATERIALIZED (
       SELECT r.*, a.overdue AS most_overdue, a.heads AS most_heads, greatest(clock.wall, r.committed_at) AS now
-      FROM asked a CROSS JOIN clock JOIN ${s}.repository_states r ON r.repository_key = a.domain),
+      FROM asked a CROSS JOIN clock ${lookUp('repository_states', 'r', 'r.repository_key = a.domain')}),
     named AS MATERIALIZED (
       SELECT ${run('s')} FROM json_to_recordset($2::json) AS n(repository text, run text)
-      JOIN ${s}.concurrency_slots s ON s.repository_key = n.repository AND s.pipeline_run_key = n.run),
+      ${lookUp('concurrency_slots', 's', 's.repository_key = n.repository AND s.pipeline_run_key = n.run')}),
     ${gone},
     due AS MATERIALIZED (
       SELECT x.* FROM repositories r CROSS JOIN LATERAL (
@@ -56,10 +56,10 @@ export function loadStatements({ s, run, clock, gone, holderJson, all, locked }:
       'floor', (SELECT token_floor FROM ${s}.store WHERE one),
       'polled', (SELECT polled_until > clock.wall FROM ${s}.store WHERE one),
       'repositories', ${all('repositories')},
-      'guards', (SELECT json_agg(row_to_json(d)) FROM asked a JOIN ${s}.domains d ON d.domain = a.domain),
+      'guards', (SELECT json_agg(row_to_json(d)) FROM asked a ${lookUp('domains', 'd', 'd.domain = a.domain')}),
       'named', ${all('named')}, 'due', ${all('due')}, 'abandoned', ${all('abandoned')},
       'removing', ${all('removing')}, 'heads', ${all('heads')},
-      'holders', (SELECT json_agg(${holderJson}) FROM known k JOIN ${s}.holders h ON h.holder = k.holder))
+      'holders', (SELECT json_agg(${holderJson}) FROM known k ${lookUp('holders', 'h', 'h.holder = k.holder')}))
     FROM clock`,
   }
 }

@@ -1,13 +1,14 @@
 import type { Fragments } from './fragments.ts'
 
 /** Reads what is asked for, each of one moment. */
-export function readStatements({ s, run, clock, holderJson, all }: Fragments) {
+export function readStatements({ s, run, clock, holderJson, all, lookUp }: Fragments) {
   return {
     /** runs */
     readRuns: `WITH ${clock},
     asked AS MATERIALIZED (SELECT n.repository, n.run FROM json_to_recordset($1::json) AS n(repository text, run text)),
     runs AS MATERIALIZED (
-      SELECT ${run('s')} FROM asked a JOIN ${s}.concurrency_slots s ON s.repository_key = a.repository AND s.pipeline_run_key = a.run)
+      SELECT ${run('s')} FROM asked a
+      ${lookUp('concurrency_slots', 's', 's.repository_key = a.repository AND s.pipeline_run_key = a.run')})
     ${snapshot('(SELECT DISTINCT repository AS key FROM asked)')}`,
     /** holder */
     readHolder: `WITH ${clock},
@@ -37,9 +38,11 @@ export function readStatements({ s, run, clock, holderJson, all }: Fragments) {
       SELECT ${run('s')} FROM ${s}.concurrency_slots s WHERE s.repository_key = $1 AND s.pipeline_run_key = $4),
     before AS MATERIALIZED (
       SELECT (SELECT count(*) FROM (SELECT 1 FROM ${s}.concurrency_slots s WHERE s.repository_key = $1 AND s.phase = 'waiting'
-          AND s.due_at IS NULL AND s.priority > a.priority LIMIT $5::bigint) b)
+          AND s.due_at IS NULL AND s.priority > a.priority
+          ORDER BY s.priority DESC, s.sequence LIMIT $5::bigint) b)
         + (SELECT count(*) FROM (SELECT 1 FROM ${s}.concurrency_slots s WHERE s.repository_key = $1 AND s.phase = 'waiting'
-          AND s.due_at IS NULL AND s.priority = a.priority AND s.sequence < a.sequence LIMIT $5::bigint) b) AS entries
+          AND s.due_at IS NULL AND s.priority = a.priority AND s.sequence < a.sequence
+          ORDER BY s.priority DESC, s.sequence LIMIT $5::bigint) b) AS entries
       FROM asked a WHERE a.phase = 'waiting'),
     runs AS MATERIALIZED (
       SELECT * FROM kept UNION ALL SELECT * FROM running UNION ALL SELECT * FROM heads UNION ALL SELECT * FROM parked
@@ -50,9 +53,11 @@ export function readStatements({ s, run, clock, holderJson, all }: Fragments) {
   /** What was read of one moment, with the repositories of `keys` and the holders of `runs`. */
   function snapshot(keys: string, more = ''): string {
     return `SELECT json_build_object('wall', clock.wall,
-      'repositories', (SELECT json_agg(row_to_json(r)) FROM ${keys} k JOIN ${s}.repository_states r ON r.repository_key = k.key),
+      'repositories', (SELECT json_agg(row_to_json(r)) FROM ${keys} k
+        ${lookUp('repository_states', 'r', 'r.repository_key = k.key')}),
       'runs', ${all('runs')},
-      'holders', (SELECT json_agg(${holderJson}) FROM (SELECT DISTINCT holder FROM runs) k JOIN ${s}.holders h ON h.holder = k.holder)
+      'holders', (SELECT json_agg(${holderJson}) FROM (SELECT DISTINCT holder FROM runs) k
+        ${lookUp('holders', 'h', 'h.holder = k.holder')})
       ${more}) FROM clock`
   }
 }
