@@ -1,0 +1,6 @@
+/**
+ * Slots in an etcd cluster, shared over a network.
+ * @module @slotkeeper/driver-etcd
+ */
+export { etcdDriver } from './etcd-driver.ts'
+export type { EtcdDriverOptions, EtcdTlsOptions } from './options.ts'
