@@ -33,6 +33,8 @@ import { Watchers } from './watchers.ts'
 
 /** The most operations that one changed row costs: its own key, and those under which it was and is filed. */
 const OPERATIONS_PER_ROW = 6
+/** How long after a sweep that did not find the end the next one is asked for. */
+const NEXT_SWEEP_MS = 20
 /** Those of a commit that are not a row's. */
 const OTHER_OPERATIONS = 10
 
@@ -119,8 +121,11 @@ class EtcdDriver implements Driver {
     )
   }
 
-  sweep(budget: number, signal?: AbortSignal): Promise<Sweep> {
-    return this.#call('A sweep failed', signal, (store) => sweepStore(store, budget, signal))
+  async sweep(budget: number, signal?: AbortSignal): Promise<Sweep> {
+    const swept = await this.#call('A sweep failed', signal, (store) => sweepStore(store, budget, signal))
+    // What was claimed is settled first; nobody waits for the next heartbeat to go on.
+    if (swept.more) this.#opened?.watchers.overdue(NEXT_SWEEP_MS)
+    return swept
   }
 
   watch(options: WatchOptions): AsyncIterable<WatchEvent> {

@@ -4,6 +4,9 @@ import type { Told } from './document.ts'
 import type { KeySpace } from './keys.ts'
 
 const RESYNC: WatchEvent = Object.freeze({ kind: 'resync' })
+const OVERDUE: WatchEvent = Object.freeze({ kind: 'overdue' })
+/** Everybody hears of a death at once; who sweeps first spares the others the work. */
+const SPREAD_MS = 300
 /** Unread events of a slow reader before they become one `resync`. */
 const MOST_UNREAD = 1000
 
@@ -21,6 +24,7 @@ export class Watchers {
   readonly #onLast: () => void
   readonly #watchers = new Set<Watcher>()
   #listening = false
+  #sweep: NodeJS.Timeout | undefined
 
   constructor(
     keys: KeySpace,
@@ -69,7 +73,11 @@ export class Watchers {
 
   /** What the store tells: a key below `watched/`. */
   hear({ type, kv }: IEvent): void {
-    if (type !== 'Put' || !kv.key.toString().startsWith(this.#keys.event(''))) return
+    if (!kv.key.toString().startsWith(this.#keys.event(''))) {
+      if (type === 'Delete') this.overdue(Math.random() * SPREAD_MS)
+      return
+    }
+    if (type !== 'Put') return
     const told = toldBy(kv.value.toString())
     // What no driver has written only makes everybody look.
     if (told === undefined) return this.begin()
@@ -79,7 +87,18 @@ export class Watchers {
         if (wants(event)) channel.push({ kind: 'event', event })
   }
 
+  /** A sweep would find something. */
+  overdue(afterMs: number): void {
+    if (this.#sweep !== undefined || this.#watchers.size === 0) return
+    this.#sweep = setTimeout(() => {
+      this.#sweep = undefined
+      for (const { channel } of this.#watchers) channel.push(OVERDUE)
+    }, afterMs)
+    this.#sweep.unref()
+  }
+
   close(): void {
+    clearTimeout(this.#sweep)
     for (const { channel } of this.#watchers) channel.end()
   }
 }

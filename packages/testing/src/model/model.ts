@@ -214,8 +214,9 @@ export class Model {
         ruleNamed('8'),
         `${id} lives at ${now}, although its last heartbeat reaches to ${known.expiresAt} only.`,
       )
-    // Within what is allowed, it lives as long as the driver says.
-    known.expiresAt = Math.max(known.expiresAt, shown.expiresAt)
+    // Within what is allowed, it lives as long as the driver says; where the store ends holders itself, that is for now.
+    const until = shown.expiresAt === Number.POSITIVE_INFINITY ? now + 1 : shown.expiresAt
+    known.expiresAt = Math.max(known.expiresAt, until)
   }
 
   #isRemoving(domain: string): boolean {
