@@ -83,13 +83,17 @@ function filesOf(
   { phase, holder, dueAt, priority, sequence }: Filed,
 ): { readonly entry: string | undefined; readonly others: readonly string[] } {
   const others: string[] = []
-  if (isSlot(phase)) others.push(keys.slot(repository, run))
   if (holder !== undefined && (phase === 'waiting' || phase === 'running'))
     others.push(keys.held(holder, repository, run))
   if (dueAt !== undefined)
     others.push(phase === 'record' ? keys.oldRun(Math.ceil(dueAt), repository, run) : keys.due(repository, Math.ceil(dueAt), run))
   const isEntry = phase === 'waiting' && dueAt === undefined
   return { entry: isEntry ? keys.entry(repository, priority, sequence) : undefined, others }
+}
+
+/** What the key of a slot says, for those who compare it in transactions of their own. */
+export function slotText({ phase, token }: Pick<RunRow, 'phase' | 'token'>): string {
+  return `${phase} ${token}`
 }
 
 const NO_FILES: ReturnType<typeof filesOf> = { entry: undefined, others: [] }
@@ -102,6 +106,12 @@ function runOperations(keys: KeySpace, { row, before }: RunChange, isDropped: bo
   const operations = [isDropped ? del(own) : put(own, text)]
   if (was.entry !== undefined && was.entry !== is.entry) operations.push(del(was.entry))
   if (is.entry !== undefined) operations.push(put(is.entry, text))
+  const isOne = !isDropped && isSlot(row.phase)
+  const wasOne = before !== undefined && isSlot(before.phase)
+  const slot = keys.slot(row.repository, row.run)
+  if (wasOne && !isOne) operations.push(del(slot))
+  // A slot gets another token only with another phase.
+  if (isOne && before?.phase !== row.phase) operations.push(put(slot, slotText(row)))
   for (const key of was.others) if (!is.others.includes(key)) operations.push(del(key))
   for (const key of is.others) if (!was.others.includes(key)) operations.push(put(key, ''))
   return operations

@@ -24,10 +24,11 @@ import { openStore } from './open-store.ts'
 import { checkOptions, type EtcdDriverOptions, settleOptions } from './options.ts'
 import { readSnapshot } from './read-snapshot.ts'
 import { readNow, type Store } from './store.ts'
-import { CLOCK_LAG_MS, StoreClock } from './store-clock.ts'
+import { StoreClock } from './store-clock.ts'
 import { sweepStore } from './sweep.ts'
 import { type Deciding, transact } from './transact.ts'
 import { EtcdTransport } from './transport/etcd-transport.ts'
+import { protocol } from './transport/protocol.ts'
 import { WatchStream } from './transport/watch-stream.ts'
 import { Watchers } from './watchers.ts'
 
@@ -43,22 +44,24 @@ function manifestOf(maxOperations: number): Manifest {
     scope: 'network',
     synchronous: false,
     wakes: 'push',
-    minimumTtlMs: 1000,
-    clockLagMs: CLOCK_LAG_MS,
+    // Leases are counted in seconds, and shorter ones than 2 of them are no longer than an election.
+    minimumTtlMs: 1500,
+    clockLagMs: 0,
     budget: Math.floor((maxOperations - OTHER_OPERATIONS) / OPERATIONS_PER_ROW),
     backstopMs: 5000,
   })
 }
 
 /**
- * Makes the driver of an etcd cluster, which everybody who can reach it shares. Nothing is connected, and no file is read, before the Manager
- * opens it.
+ * Makes the driver of an etcd cluster, which everybody who can reach it shares. Nothing is connected before the Manager opens it.
  * @throws SlotkeeperError `SLOTKEEPER_INVALID_ARGUMENT` for an option that cannot be meant
  * @example
  * const manager = new Manager({ driver: etcdDriver({ endpoints: ['etcd-0.example:2379', 'etcd-1.example:2379'] }) })
  */
 export function etcdDriver(options: EtcdDriverOptions): Driver {
   checkOptions(options)
+  // Read now, so that nobody's first call waits for it.
+  protocol()
   return new EtcdDriver(options)
 }
 
@@ -108,7 +111,7 @@ class EtcdDriver implements Driver {
   }
 
   openHolder(holder: HolderId, ttlMs: number, signal?: AbortSignal): Promise<HolderTerm> {
-    return this.#call('A holder cannot be opened', signal, (store) => openHolder(store, holder, ttlMs, signal))
+    return this.#call('A holder cannot be opened', signal, (store) => openHolder(store, this.#leases, holder, ttlMs, signal))
   }
 
   heartbeat(holder: HolderId, signal?: AbortSignal): Promise<HolderTerm> {

@@ -2,33 +2,33 @@ import { type HolderId, HolderLostError, type HolderTerm, InternalError } from '
 import { isLeaseGone } from './failure.ts'
 import { endOf } from './keys.ts'
 import { holderOf } from './load-facts.ts'
-import { absent, get, put, range } from './operations.ts'
-import { type Read, readNow, type Store } from './store.ts'
+import type { IRequestOp } from 'etcd3'
+import { absent, get, keyOf, nested, put, range } from './operations.ts'
+import { readNow, type Store } from './store.ts'
 
 /** Makes a new live holder: its key is on a lease of its own, which nothing else is on. */
 export async function openHolder(
-  { transport, keys, ...rest }: Store,
+  store: Store,
+  leases: Map<HolderId, string>,
   holder: HolderId,
   ttlMs: number,
   signal: AbortSignal | undefined,
 ): Promise<HolderTerm> {
+  const { transport, keys } = store
   // The server counts in seconds, and keeps a lease for longer where its elections take longer.
   const { ID: lease } = await transport.leaseGrant(Math.ceil(ttlMs / 1000), { signal })
-  const [alive, known] = [keys.alive(holder), keys.holder(holder)]
-  const made = await transport.txn(
-    {
-      compare: [absent(known)],
-      success: [put(known, ''), put(alive, String(ttlMs), lease)],
-    },
-    { signal },
-  )
-  if (!made.succeeded) {
-    await transport.leaseRevoke(lease, { signal })
-    throw new InternalError(`Holder ${holder} was opened before.`)
+  const known = keys.holder(holder)
+  const make = nested({
+    compare: [absent(known)],
+    success: [put(known, ''), put(keys.alive(holder), String(ttlMs), lease)],
+  })
+  const found = await ask(store, holder, signal, [make])
+  if (found?.lease === lease) {
+    leases.set(holder, lease)
+    return found.term
   }
-  const term = await ask({ transport, keys, ...rest }, holder, signal)
-  if (term === undefined) throw new HolderLostError(holder)
-  return term.term
+  await transport.leaseRevoke(lease, { signal })
+  throw new InternalError(`Holder ${holder} was opened before.`)
 }
 
 /** @throws HolderLostError for a holder that is dead or unknown */
@@ -67,31 +67,33 @@ export async function closeHolder(
   }
 }
 
-/** Reads a holder's standing; `undefined` when it is dead. */
+/** Reads a holder's standing, after `first` was done; `undefined` when it is dead. */
 async function ask(
   store: Store,
   holder: HolderId,
   signal: AbortSignal | undefined,
+  first: readonly IRequestOp[] = [],
 ): Promise<{ readonly term: HolderTerm; readonly lease: string } | undefined> {
   const { keys } = store
   const [known, living] = [keys.all('holder'), keys.all('watched/holder')]
-  const read: Read = await readNow(
+  const read = await readNow(
     store,
     [
+      ...first,
       get(keys.alive(holder)),
-      range(keys.all('wake'), endOf(keys.all('wake')), { limit: 1, keysOnly: true }),
+      range(keys.all('wake'), keys.wakeUntil(store.time.counted()), { limit: 1, keysOnly: true }),
       range(known, endOf(known), { countOnly: true }),
       range(living, endOf(living), { countOnly: true }),
     ],
     { signal },
   )
-  const [own, wakes, all, alive] = read.answers
+  const [own, wakes, all, alive] = read.answers.slice(first.length)
   const kv = own?.kvs[0]
   const row = holderOf(holder, kv)
   if (kv === undefined || row === undefined) return undefined
   const { now } = read.moment
-  const first = wakes?.kvs[0]
-  const isDue = first !== undefined && first.key.toString() < keys.wakeUntil(now)
+  const wake = wakes?.kvs[0]
+  const isDue = wake !== undefined && keyOf(wake) < keys.wakeUntil(now)
   return {
     lease: kv.lease,
     term: {

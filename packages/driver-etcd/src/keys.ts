@@ -15,7 +15,7 @@ const HIGHEST_PRIORITY = 2 ** 31 - 1
  * | `domain/REPOSITORY` | the domain's document: guard, repository, counts. Every commit of the domain compares its revision |
  * | `run/REPOSITORY/RUN` | the row of a run |
  * | `queue/REPOSITORY/ORDER` | the row of an entry that is not parked once more, in queue order |
- * | `slot/REPOSITORY/RUN` | of rows that are slots |
+ * | `slot/REPOSITORY/RUN` | the phase and the fencing token of a row that is a slot |
  * | `due/REPOSITORY/TIME/RUN` | of rows with a due time, records aside |
  * | `old/TIME/run/REPOSITORY/RUN` | of records, by the time after which they may go |
  * | `old/TIME/event/DOMAIN` | of `watched/event/DOMAIN`, once the repository is gone |

@@ -79,6 +79,11 @@ export function isAbove(key: string, value: string): ICompare {
   return { key: Buffer.from(key), result: 'Greater', target: 'Value', value: Buffer.from(value) }
 }
 
+/** Holds when the key is there with this value. */
+export function isValue(key: string, value: string): ICompare {
+  return { key: Buffer.from(key), result: 'Equal', target: 'Value', value: Buffer.from(value) }
+}
+
 /** A key as text. */
 export function keyOf(kv: IKeyValue): string {
   return kv.key.toString()

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { SlotkeeperError, StoreError } from '@slotkeeper/core/driver'
 
+/** What all keys begin with where nothing else is said. */
+export const DEFAULT_PREFIX = '/slotkeeper'
+
 /** Where certificates are; all of them PEM files, read when the driver is opened. */
 export interface EtcdTlsOptions {
   /** The authorities that may sign the servers' certificates. Default: those that Node.js trusts. */
@@ -75,7 +78,7 @@ export function checkOptions(options: EtcdDriverOptions): void {
  */
 export function settleOptions(options: EtcdDriverOptions): Settled {
   const { username, password, tls } = options
-  const { endpoints = ['localhost:2379'], prefix = '/slotkeeper', dialTimeoutMs = 5000, maxOperations = 128 } = options
+  const { endpoints = ['localhost:2379'], prefix = DEFAULT_PREFIX, dialTimeoutMs = 5000, maxOperations = 128 } = options
   return {
     endpoints: endpoints.map((endpoint) => endpointOf(endpoint, tls !== undefined)),
     prefix,

@@ -3,14 +3,14 @@ import type { IRequestOp } from 'etcd3'
 import { type KeySpace, timeKey } from './keys.ts'
 import { get, isBelow, nested, put } from './operations.ts'
 
-/** How far store time may be ahead of what the clock's key says. */
-export const CLOCK_LAG_MS = 200
+/** How far the clock's key may fall behind before whoever reads it raises it, in ms. */
+const STEP_MS = 50
 
 /**
- * Store time. etcd has no clock that clients can read, so there is a key that everybody raises and from which everybody counts on, by a
- * monotonic clock and from the moment at which its value arrived: so never faster than real time. Nobody goes further than `CLOCK_LAG_MS`
- * beyond what the key said in the same transaction that loaded what is decided on, so processes differ by no more than that. While no
- * process is there, store time stands still.
+ * Store time. etcd has no clock that clients can read, so there is a key that everybody raises: store time is what it says. Each process
+ * counts on from it by a monotonic clock, from the moment at which a value arrived, so never faster than real time; whoever loads something
+ * raises the key in the same transaction if it has fallen behind, and reads it. So all processes have one clock, which goes in steps. While no
+ * process is there, it stands still.
  */
 export class StoreClock {
   readonly #clock: Clock
@@ -24,23 +24,24 @@ export class StoreClock {
     this.#key = keys.clock
   }
 
-  /** Two operations for the beginning of a transaction: the key is raised where it has fallen behind, and read. */
-  operations(): readonly [IRequestOp, ...IRequestOp[]] {
+  /** What stands before the operations of a transaction: the key is raised where it has fallen behind, and read. */
+  operations(): readonly IRequestOp[] {
     const read = get(this.#key)
-    const now = this.#counted()
-    if (now < this.#seen + CLOCK_LAG_MS / 2) return [read]
+    const now = this.counted()
+    if (now < this.#seen + STEP_MS) return [read]
     const text = timeKey(now)
     return [nested({ compare: [isBelow(this.#key, text)], success: [put(this.#key, text)] }), read]
   }
 
-  /** Store time, from the key's value as the transaction that has just been answered read it. */
+  /** Store time by now, or a little more than the key says. */
+  counted(): number {
+    return Math.max(this.#seen, Math.floor(this.#ahead + this.#clock.monotonic()))
+  }
+
+  /** Notes what the transaction read that has just been answered. */
   tell(value: number): number {
     this.#seen = Math.max(this.#seen, value)
     this.#ahead = Math.max(this.#ahead, value - this.#clock.monotonic())
-    return Math.min(this.#counted(), value + CLOCK_LAG_MS)
-  }
-
-  #counted(): number {
-    return this.#ahead === Number.NEGATIVE_INFINITY ? 0 : Math.floor(this.#ahead + this.#clock.monotonic())
+    return value
   }
 }

@@ -60,9 +60,13 @@ export class EtcdTransport {
         ? {}
         : { 'grpc.ssl_target_name_override': tls.serverName, 'grpc.default_authority': tls.serverName }),
     }
-    const secure = credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null)
+    // Reading the authorities that Node.js trusts takes its time.
+    const secure = endpoints.some(({ isSecure }) => isSecure)
+      ? credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null)
+      : undefined
     this.#members = endpoints.map(
-      ({ host, isSecure }) => new Client(host, isSecure ? secure : credentials.createInsecure(), channel),
+      ({ host, isSecure }) =>
+        new Client(host, (isSecure ? secure : undefined) ?? credentials.createInsecure(), channel),
     )
   }
 
