@@ -24,7 +24,7 @@ import { openStore } from './open-store.ts'
 import { checkOptions, type EtcdDriverOptions, settleOptions } from './options.ts'
 import { readSnapshot } from './read-snapshot.ts'
 import { readNow, type Store } from './store.ts'
-import { StoreClock } from './store-clock.ts'
+import { STEP_MS, StoreClock } from './store-clock.ts'
 import { sweepStore } from './sweep.ts'
 import { type Deciding, transact } from './transact.ts'
 import { EtcdTransport } from './transport/etcd-transport.ts'
@@ -44,9 +44,10 @@ function manifestOf(maxOperations: number): Manifest {
     scope: 'network',
     synchronous: false,
     wakes: 'push',
-    // Leases are counted in seconds, and shorter ones than 2 of them are no longer than an election.
-    minimumTtlMs: 1500,
-    clockLagMs: 0,
+    // Leases are counted in seconds, and one second is no longer than an election may take.
+    minimumTtlMs: 2000,
+    // Everybody has the same store time; but leases are of the server's clock, behind which it may be.
+    clockLagMs: 2 * STEP_MS,
     budget: Math.floor((maxOperations - OTHER_OPERATIONS) / OPERATIONS_PER_ROW),
     backstopMs: 5000,
   })
@@ -77,8 +78,6 @@ class EtcdDriver implements Driver {
   readonly manifest: Manifest
   readonly #options: EtcdDriverOptions
   readonly #clock: Clock
-  /** The leases of this driver's holders. */
-  readonly #leases = new Map<HolderId, string>()
   #opened: Open | undefined
   #closed = false
 
@@ -111,16 +110,16 @@ class EtcdDriver implements Driver {
   }
 
   openHolder(holder: HolderId, ttlMs: number, signal?: AbortSignal): Promise<HolderTerm> {
-    return this.#call('A holder cannot be opened', signal, (store) => openHolder(store, this.#leases, holder, ttlMs, signal))
+    return this.#call('A holder cannot be opened', signal, (store) => openHolder(store, holder, ttlMs, signal))
   }
 
   heartbeat(holder: HolderId, signal?: AbortSignal): Promise<HolderTerm> {
-    return this.#call('A heartbeat failed', signal, (store) => heartbeat(store, this.#leases, holder, signal))
+    return this.#call('A heartbeat failed', signal, (store) => heartbeat(store, holder, signal))
   }
 
   closeHolder(holder: HolderId, signal?: AbortSignal): Promise<void> {
     return this.#call('A holder cannot be closed', signal, (store) =>
-      closeHolder(store, this.#leases, holder, signal),
+      closeHolder(store, holder, signal),
     )
   }
 

@@ -37,6 +37,11 @@ export function mayHelpElsewhere(error: unknown): boolean {
   return code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED || code === status.INTERNAL
 }
 
+/** The server has no room; what is there can be read, and leases are renewed. */
+export function isFull(error: unknown): boolean {
+  return /database space exceeded/.test(toldBy(error).details)
+}
+
 /** The lease is not there. */
 export function isLeaseGone(error: unknown): boolean {
   const { code, details } = toldBy(error)
@@ -76,7 +81,7 @@ function meaningOf({ code, details }: Told): Meaning | undefined {
       'SLOTKEEPER_STORE_TLS',
       'Compare the scheme of the endpoints, https:// or http://, and tls with what the server has.',
     ]
-  if (/database space exceeded/.test(details))
+  if (isFull({ code, details }))
     return [
       'SLOTKEEPER_STORE_FULL',
       'Compact and defragment etcd, or raise --quota-backend-bytes; then disarm the alarm NOSPACE.',

@@ -9,12 +9,13 @@ import { readNow, type Store } from './store.ts'
 /** Makes a new live holder: its key is on a lease of its own, which nothing else is on. */
 export async function openHolder(
   store: Store,
-  leases: Map<HolderId, string>,
   holder: HolderId,
   ttlMs: number,
   signal: AbortSignal | undefined,
 ): Promise<HolderTerm> {
   const { transport, keys } = store
+  // Read before the server begins to count, so that by store time nobody dies too early.
+  const { moment } = await readNow(store, [], { signal })
   // The server counts in seconds, and keeps a lease for longer where its elections take longer.
   const { ID: lease } = await transport.leaseGrant(Math.ceil(ttlMs / 1000), { signal })
   const known = keys.holder(holder)
@@ -23,10 +24,7 @@ export async function openHolder(
     success: [put(known, ''), put(keys.alive(holder), String(ttlMs), lease)],
   })
   const found = await ask(store, holder, signal, [make])
-  if (found?.lease === lease) {
-    leases.set(holder, lease)
-    return found.term
-  }
+  if (found?.lease === lease) return { ...found.term, now: moment.now }
   await transport.leaseRevoke(lease, { signal })
   throw new InternalError(`Holder ${holder} was opened before.`)
 }
@@ -34,30 +32,22 @@ export async function openHolder(
 /** @throws HolderLostError for a holder that is dead or unknown */
 export async function heartbeat(
   store: Store,
-  leases: Map<HolderId, string>,
   holder: HolderId,
   signal: AbortSignal | undefined,
 ): Promise<HolderTerm> {
-  const lease = leases.get(holder) ?? (await ask(store, holder, signal))?.lease
-  if (lease === undefined) throw new HolderLostError(holder)
-  leases.set(holder, lease)
-  const seconds = await store.transport.leaseKeepAlive(lease, { signal })
-  // Read after it was renewed: the lease of a closed holder is gone, or its key is.
-  const found = seconds > 0 ? await ask(store, holder, signal) : undefined
-  if (found !== undefined) return found.term
-  leases.delete(holder)
+  // Store time is read before the server begins to count anew, so that by it nobody dies too early.
+  const found = await ask(store, holder, signal)
+  if (found !== undefined && (await store.transport.leaseKeepAlive(found.lease, { signal })) > 0) return found.term
   throw new HolderLostError(holder)
 }
 
 /** Ends the holder's lease, and with it the holder. */
 export async function closeHolder(
   store: Store,
-  leases: Map<HolderId, string>,
   holder: HolderId,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const lease = (await ask(store, holder, signal))?.lease
-  leases.delete(holder)
   if (lease === undefined) return
   try {
     await store.transport.leaseRevoke(lease, { signal })

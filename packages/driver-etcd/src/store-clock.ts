@@ -4,7 +4,7 @@ import { type KeySpace, timeKey } from './keys.ts'
 import { get, isBelow, nested, put } from './operations.ts'
 
 /** How far the clock's key may fall behind before whoever reads it raises it, in ms. */
-const STEP_MS = 50
+export const STEP_MS = 50
 
 /**
  * Store time. etcd has no clock that clients can read, so there is a key that everybody raises: store time is what it says. Each process
@@ -26,11 +26,16 @@ export class StoreClock {
 
   /** What stands before the operations of a transaction: the key is raised where it has fallen behind, and read. */
   operations(): readonly IRequestOp[] {
-    const read = get(this.#key)
+    const read = this.read()
     const now = this.counted()
     if (now < this.#seen + STEP_MS) return [read]
     const text = timeKey(now)
     return [nested({ compare: [isBelow(this.#key, text)], success: [put(this.#key, text)] }), read]
+  }
+
+  /** The clock without raising it. */
+  read(): IRequestOp {
+    return get(this.#key)
   }
 
   /** Store time by now, or a little more than the key says. */

@@ -1,5 +1,6 @@
 import type { Clock } from '@slotkeeper/core/driver'
 import type { IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3'
+import { isFull } from './failure.ts'
 import type { KeySpace } from './keys.ts'
 import type { Moment } from './load-facts.ts'
 import { get } from './operations.ts'
@@ -34,12 +35,16 @@ export async function readNow(
   operations: readonly IRequestOp[],
   how: CallHow,
 ): Promise<Read> {
-  const before = [...time.operations(), get(keys.floor)]
-  const response: ITxnResponse = await transport.txn(
-    { success: [...before, ...operations] },
+  const ask = async (clock: readonly IRequestOp[]): Promise<[IRequestOp[], ITxnResponse]> => {
+    const before = [...clock, get(keys.floor)]
     // The clock only goes up, so a repetition changes nothing that is wrong.
-    { ...how, repeatable: true },
-  )
+    return [before, await transport.txn({ success: [...before, ...operations] }, { ...how, repeatable: true })]
+  }
+  const [before, response] = await ask(time.operations()).catch((error: unknown) => {
+    if (!isFull(error)) throw error
+    // What has no room can be read all the same; only its clock stands still.
+    return ask([time.read()])
+  })
   const answers = response.responses.map(rangeOf)
   const valueAt = (at: number) => Number(answers[at]?.kvs[0]?.value.toString() ?? 0)
   const revision = Number(response.header.revision)
