@@ -56,18 +56,20 @@ export async function startEtcd(
     const told = peers === undefined ? urls : await peers(urls)
     const starting = urls.map((url, n) =>
       serveMember(at, {
-        'name': `m${n}`,
+        name: `m${n}`,
         'data-dir': ownDirectory(directory, `m${n}`),
         'listen-client-urls': `${scheme}://127.0.0.1:${ports[n]}`,
         'advertise-client-urls': `${scheme}://127.0.0.1:${ports[n]}`,
         'listen-peer-urls': url,
         'initial-advertise-peer-urls': told[n],
         'initial-cluster': told.map((peer, m) => `m${m}=${peer}`).join(','),
-        'logger': 'zap',
+        logger: 'zap',
         'heartbeat-interval': '30',
         'election-timeout': '300',
         ...(fsync ? {} : { 'unsafe-no-fsync': 'true' }),
-        ...Object.fromEntries(Object.entries(flags).map(([flag, value]) => [flag, value.replaceAll('DIR', directory)])),
+        ...Object.fromEntries(
+          Object.entries(flags).map(([flag, value]) => [flag, value.replaceAll('DIR', directory)]),
+        ),
       }),
     )
     for (const start of await Promise.allSettled(starting))
@@ -81,9 +83,17 @@ export async function startEtcd(
 }
 
 async function serveMember(at, flags) {
-  const command = [join(at.bin, 'etcd'), ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)]
+  const command = [
+    join(at.bin, 'etcd'),
+    ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`),
+  ]
   const start = () =>
-    serve(at, { name: 'etcd', command, ready: /ready to serve client requests|serving (insecure )?client/i, signal: 'TERM' })
+    serve(at, {
+      name: 'etcd',
+      command,
+      ready: /ready to serve client requests|serving (insecure )?client/i,
+      signal: 'TERM',
+    })
   let running = await start()
   const pid = () => pidOf(flags['data-dir'])
   const send = (signal) => {

@@ -46,12 +46,15 @@ export function commitOf(
   const compare = [unchanged(keys.domain(domain), revision)]
   // What came and went meanwhile has raised the floor.
   if (revision === 0) compare.push(notAfter(keys.floor, options.atRevision))
-  for (const holder of new Set([...changes.alive, ...changes.bumped])) compare.push(exists(keys.alive(holder)))
+  for (const holder of new Set([...changes.alive, ...changes.bumped]))
+    compare.push(exists(keys.alive(holder)))
   for (const holder of changes.buried) compare.push(absent(keys.alive(holder)))
   const operations: IRequestOp[] = []
   for (const change of [...changes.runs, ...changes.droppedRuns])
     operations.push(...runOperations(keys, change, changes.droppedRuns.includes(change)))
-  operations.push(next === undefined ? del(keys.domain(domain)) : put(keys.domain(domain), JSON.stringify(next)))
+  operations.push(
+    next === undefined ? del(keys.domain(domain)) : put(keys.domain(domain), JSON.stringify(next)),
+  )
   const wakeAt = next?.wakeAt ?? null
   if (wakeAt !== document.wakeAt) {
     if (document.wakeAt !== null) operations.push(del(keys.wake(document.wakeAt, domain)))
@@ -86,7 +89,11 @@ function filesOf(
   if (holder !== undefined && (phase === 'waiting' || phase === 'running'))
     others.push(keys.held(holder, repository, run))
   if (dueAt !== undefined)
-    others.push(phase === 'record' ? keys.oldRun(Math.ceil(dueAt), repository, run) : keys.due(repository, Math.ceil(dueAt), run))
+    others.push(
+      phase === 'record'
+        ? keys.oldRun(Math.ceil(dueAt), repository, run)
+        : keys.due(repository, Math.ceil(dueAt), run),
+    )
   const isEntry = phase === 'waiting' && dueAt === undefined
   return { entry: isEntry ? keys.entry(repository, priority, sequence) : undefined, others }
 }
@@ -155,13 +162,18 @@ function nextDue({ facts, document, laterDue }: Loaded, { runs, droppedRuns }: C
   const changed = new Set([...runs, ...droppedRuns].map(({ row }) => row.run))
   if (facts.overdueCut && document.dueFrom !== null) times.push(document.dueFrom)
   for (const row of facts.overdue)
-    if (!changed.has(row.run) && row.dueAt !== undefined && row.phase !== 'record') times.push(Math.ceil(row.dueAt))
+    if (!changed.has(row.run) && row.dueAt !== undefined && row.phase !== 'record')
+      times.push(Math.ceil(row.dueAt))
   for (const { row } of runs)
     if (row.dueAt !== undefined && row.phase !== 'record') times.push(Math.ceil(row.dueAt))
   return times.length === 0 ? null : Math.min(...times)
 }
 
-function nextLevels(heads: Loaded['heads'], before: readonly Level[], { runs, droppedRuns }: Changes): readonly Level[] {
+function nextLevels(
+  heads: Loaded['heads'],
+  before: readonly Level[],
+  { runs, droppedRuns }: Changes,
+): readonly Level[] {
   let levels = before
   const isEntry = (filed: Filed | undefined) => filed?.phase === 'waiting' && filed.dueAt === undefined
   const gone = new Set<string>()
@@ -176,7 +188,11 @@ function nextLevels(heads: Loaded['heads'], before: readonly Level[], { runs, dr
 }
 
 /** Where the heads that were loaded are gone, the next search begins behind them. */
-function advanced(levels: readonly Level[], heads: Loaded['heads'], gone: ReadonlySet<string>): readonly Level[] {
+function advanced(
+  levels: readonly Level[],
+  heads: Loaded['heads'],
+  gone: ReadonlySet<string>,
+): readonly Level[] {
   if (gone.size === 0) return levels
   let next = levels
   const seen = new Set<number>()
@@ -204,4 +220,3 @@ function nextHolders(
   for (const { row } of runs) count(row, 1)
   return [...counts].filter(([, rows]) => rows > 0)
 }
-

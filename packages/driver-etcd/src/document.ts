@@ -7,7 +7,7 @@ import {
   type StoreEvent,
 } from '@slotkeeper/core/driver'
 import type { IKeyValue } from 'etcd3'
-import { type Level } from './levels.ts'
+import type { Level } from './levels.ts'
 import { keyOf } from './operations.ts'
 
 /**

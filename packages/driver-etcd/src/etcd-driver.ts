@@ -110,7 +110,9 @@ class EtcdDriver implements Driver {
   }
 
   openHolder(holder: HolderId, ttlMs: number, signal?: AbortSignal): Promise<HolderTerm> {
-    return this.#call('A holder cannot be opened', signal, (store) => openHolder(store, holder, ttlMs, signal))
+    return this.#call('A holder cannot be opened', signal, (store) =>
+      openHolder(store, holder, ttlMs, signal),
+    )
   }
 
   heartbeat(holder: HolderId, signal?: AbortSignal): Promise<HolderTerm> {
@@ -118,9 +120,7 @@ class EtcdDriver implements Driver {
   }
 
   closeHolder(holder: HolderId, signal?: AbortSignal): Promise<void> {
-    return this.#call('A holder cannot be closed', signal, (store) =>
-      closeHolder(store, holder, signal),
-    )
+    return this.#call('A holder cannot be closed', signal, (store) => closeHolder(store, holder, signal))
   }
 
   async sweep(budget: number, signal?: AbortSignal): Promise<Sweep> {

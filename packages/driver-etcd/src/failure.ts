@@ -100,7 +100,8 @@ function meaningOf({ code, details }: Told): Meaning | undefined {
     ]
   if (/permission denied/.test(details))
     return ['SLOTKEEPER_STORE_PERMISSION', 'Grant the user’s role readwrite on all keys below the prefix.']
-  if (/too many requests/.test(details)) return ['SLOTKEEPER_STORE_BUSY', 'The server has more to do than it can.']
+  if (/too many requests/.test(details))
+    return ['SLOTKEEPER_STORE_BUSY', 'The server has more to do than it can.']
   if (isCompacted({ code, details }))
     return ['SLOTKEEPER_STORE_UNAVAILABLE', 'It was read while etcd forgot its past; ask again.']
   if (/corrupt/i.test(details)) return ['SLOTKEEPER_STORE_CORRUPT', 'See the alarms of etcd.']

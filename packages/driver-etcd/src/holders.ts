@@ -1,8 +1,8 @@
 import { type HolderId, HolderLostError, type HolderTerm, InternalError } from '@slotkeeper/core/driver'
+import type { IRequestOp } from 'etcd3'
 import { isLeaseGone } from './failure.ts'
 import { endOf } from './keys.ts'
 import { holderOf } from './load-facts.ts'
-import type { IRequestOp } from 'etcd3'
 import { absent, get, keyOf, nested, put, range } from './operations.ts'
 import { readNow, type Store } from './store.ts'
 
@@ -37,7 +37,8 @@ export async function heartbeat(
 ): Promise<HolderTerm> {
   // Store time is read before the server begins to count anew, so that by it nobody dies too early.
   const found = await ask(store, holder, signal)
-  if (found !== undefined && (await store.transport.leaseKeepAlive(found.lease, { signal })) > 0) return found.term
+  if (found !== undefined && (await store.transport.leaseKeepAlive(found.lease, { signal })) > 0)
+    return found.term
   throw new HolderLostError(holder)
 }
 

@@ -129,7 +129,10 @@ export function timeKey(value: number): string {
 }
 
 /** The repository and the run at the end of a key, after its first `parts` parts below the prefix. */
-export function runAt(key: string, from: number): { readonly repository: RepositoryKey; readonly run: RunKey } {
+export function runAt(
+  key: string,
+  from: number,
+): { readonly repository: RepositoryKey; readonly run: RunKey } {
   const [namespace, name, runNamespace, runName] = key.slice(from).split('/')
   return { repository: `${namespace}/${name}`, run: `${runNamespace}/${runName}` }
 }

@@ -34,9 +34,7 @@ export function withoutEntry(levels: readonly Level[], priority: number): readon
   const at = levels.findIndex(({ low }) => low <= priority)
   const found = levels[at]
   if (found === undefined) return levels
-  return found.count === 1
-    ? levels.toSpliced(at, 1)
-    : levels.with(at, { ...found, count: found.count - 1 })
+  return found.count === 1 ? levels.toSpliced(at, 1) : levels.with(at, { ...found, count: found.count - 1 })
 }
 
 /** The levels, of which one is known to have no entry before this one. */

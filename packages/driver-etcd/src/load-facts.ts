@@ -76,7 +76,9 @@ export function* loading(
   const request = sectionRequest(batch, budget)
   const domain = batch.domain as RepositoryKey
   if (request.repositories.some((key) => key !== domain))
-    throw new InternalError(`The domain ${domain} was asked to decide for ${request.repositories.join(', ')}.`)
+    throw new InternalError(
+      `The domain ${domain} was asked to decide for ${request.repositories.join(', ')}.`,
+    )
   const finding: Finding = {
     ...{ keys, domain, request },
     own: get(keys.domain(domain)),
@@ -171,8 +173,7 @@ function* loadOverdue(finding: Finding): Loading<void> {
       const times = due.kvs.map((kv) => Number(keyOf(kv).slice(dues.length, dues.length + TIME_DIGITS)))
       finding.laterDue = times.find((time) => time > now) ?? null
       for (const [at, kv] of due.kvs.entries())
-        if ((times[at] as number) <= now)
-          runs.add(keyOf(kv).slice(dues.length + TIME_DIGITS + 1) as RunKey)
+        if ((times[at] as number) <= now) runs.add(keyOf(kv).slice(dues.length + TIME_DIGITS + 1) as RunKey)
       // The page was full before a later time was met.
       if (finding.laterDue === null && due.more) finding.laterDue = now
     }
@@ -193,7 +194,9 @@ function* loadOverdue(finding: Finding): Loading<void> {
 /** The holders of rows, as far as they are not known yet. */
 function* loadHolders(finding: Finding, rows: readonly RunRow[]): Loading<void> {
   const { keys, holders } = finding
-  const missing = new Set(rows.flatMap(({ holder }) => (holder === undefined || holders.has(holder) ? [] : holder)))
+  const missing = new Set(
+    rows.flatMap(({ holder }) => (holder === undefined || holders.has(holder) ? [] : holder)),
+  )
   const answers = yield* round(
     finding,
     [...missing].map((holder) => get(keys.alive(holder))),

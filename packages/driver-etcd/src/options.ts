@@ -58,11 +58,22 @@ export interface Settled {
 
 /** @throws SlotkeeperError `SLOTKEEPER_INVALID_ARGUMENT` for an option that cannot be meant */
 export function checkOptions(options: EtcdDriverOptions): void {
-  const { endpoints = ['localhost:2379'], prefix, dialTimeoutMs, username, password, tls, maxOperations } = options
+  const {
+    endpoints = ['localhost:2379'],
+    prefix,
+    dialTimeoutMs,
+    username,
+    password,
+    tls,
+    maxOperations,
+  } = options
   if (!Array.isArray(endpoints) || endpoints.length === 0)
     throw wrong('endpoints', endpoints, 'it must name at least one member')
   for (const endpoint of endpoints) endpointOf(endpoint, false)
-  if (prefix !== undefined && (typeof prefix !== 'string' || !/^[^\0]*[^/\0]$/.test(prefix) || !prefix.isWellFormed()))
+  if (
+    prefix !== undefined &&
+    (typeof prefix !== 'string' || !/^[^\0]*[^/\0]$/.test(prefix) || !prefix.isWellFormed())
+  )
     throw wrong('prefix', prefix, 'it must be text that does not end with a /')
   mustBeWhole('dialTimeoutMs', dialTimeoutMs, 1, 86_400_000)
   mustBeWhole('maxOperations', maxOperations, 128, 10_000)
@@ -78,7 +89,12 @@ export function checkOptions(options: EtcdDriverOptions): void {
  */
 export function settleOptions(options: EtcdDriverOptions): Settled {
   const { username, password, tls } = options
-  const { endpoints = ['localhost:2379'], prefix = DEFAULT_PREFIX, dialTimeoutMs = 5000, maxOperations = 128 } = options
+  const {
+    endpoints = ['localhost:2379'],
+    prefix = DEFAULT_PREFIX,
+    dialTimeoutMs = 5000,
+    maxOperations = 128,
+  } = options
   return {
     endpoints: endpoints.map((endpoint) => endpointOf(endpoint, tls !== undefined)),
     prefix,
@@ -127,7 +143,8 @@ function mustBeWhole(option: string, found: unknown, from: number, to: number): 
 
 function wrong(option: string, found: unknown, expected: string): SlotkeeperError {
   // What was given may be an address with a password in it.
-  const shown = typeof found === 'string' && found.includes('@') ? 'an address with an @' : JSON.stringify(found)
+  const shown =
+    typeof found === 'string' && found.includes('@') ? 'an address with an @' : JSON.stringify(found)
   return new SlotkeeperError(
     'SLOTKEEPER_INVALID_ARGUMENT',
     `etcdDriver ${option} is ${shown ?? 'absent'}: ${expected}.`,

@@ -96,8 +96,7 @@ async function readRepository(reading: Reading, query: Query & { kind: 'reposito
   const { repository: key, run } = query
   const [document] = await reading.documents([key])
   const repository = document?.repository
-  if (document === undefined || repository === undefined)
-    return { documents: [], runs: [], place: undefined }
+  if (document === undefined || repository === undefined) return { documents: [], runs: [], place: undefined }
   const prefix = keys.slot(key, '')
   const slotKeys = await reading.all(prefix, endOf(prefix), { keysOnly: true, limit: query.slots })
   const slots = await reading.runs(
@@ -241,4 +240,3 @@ class Reading {
     return responses.map(rangeOf)
   }
 }
-

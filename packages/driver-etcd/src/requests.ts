@@ -15,7 +15,11 @@ export interface Parcel {
  */
 export function packed<T extends Parcel>(
   parcels: readonly T[],
-  fits: (size: { readonly parcels: number; readonly operations: number; readonly largest: number }) => boolean,
+  fits: (size: {
+    readonly parcels: number
+    readonly operations: number
+    readonly largest: number
+  }) => boolean,
 ): T[][] {
   const groups: T[][] = []
   let open: T[] = []

@@ -38,7 +38,10 @@ export async function readNow(
   const ask = async (clock: readonly IRequestOp[]): Promise<[IRequestOp[], ITxnResponse]> => {
     const before = [...clock, get(keys.floor)]
     // The clock only goes up, so a repetition changes nothing that is wrong.
-    return [before, await transport.txn({ success: [...before, ...operations] }, { ...how, repeatable: true })]
+    return [
+      before,
+      await transport.txn({ success: [...before, ...operations] }, { ...how, repeatable: true }),
+    ]
   }
   const [before, response] = await ask(time.operations()).catch((error: unknown) => {
     if (!isFull(error)) throw error

@@ -1,5 +1,5 @@
 import type { HolderId, Sweep } from '@slotkeeper/core/driver'
-import type { IRequestOp, ITxnResponse } from 'etcd3'
+import type { IRequestOp } from 'etcd3'
 import { endOf, holderAt, type KeySpace, runAt, timeKey } from './keys.ts'
 import { absent, del, exists, isAbove, isBelow, keyOf, nested, put, range } from './operations.ts'
 import { readNow, type Store } from './store.ts'
@@ -16,7 +16,11 @@ const MOST_FORGOTTEN = 100
 const CLAIMS_AT_ONCE = 64
 
 /** Claims domains that need a decision, and forgets what nobody needs any more. */
-export async function sweepStore(store: Store, budget: number, signal: AbortSignal | undefined): Promise<Sweep> {
+export async function sweepStore(
+  store: Store,
+  budget: number,
+  signal: AbortSignal | undefined,
+): Promise<Sweep> {
   const { keys } = store
   const all = (kind: 'wake' | 'holder' | 'watched/holder' | 'old' | 'claim') => keys.all(kind)
   const now = (await readNow(store, [], { signal })).moment.now
@@ -71,11 +75,9 @@ async function claimOf(
   let after = prefix
   for (;;) {
     if (isEnough()) return true
-    const { answers } = await readNow(
-      store,
-      [range(after, endOf(prefix), { limit: PAGE, keysOnly: true })],
-      { signal },
-    )
+    const { answers } = await readNow(store, [range(after, endOf(prefix), { limit: PAGE, keysOnly: true })], {
+      signal,
+    })
     const found = answers[0]?.kvs.map(keyOf) ?? []
     const last = found.at(-1)
     if (last === undefined) return after !== prefix
@@ -90,7 +92,11 @@ async function claimSome(
   { transport, keys }: Store,
   found: readonly string[],
   claimed: string[],
-  { now, budget, signal }: { readonly now: number; readonly budget: number; readonly signal: AbortSignal | undefined },
+  {
+    now,
+    budget,
+    signal,
+  }: { readonly now: number; readonly budget: number; readonly signal: AbortSignal | undefined },
 ): Promise<void> {
   const left = shuffled([...new Set(found)].filter((domain) => !claimed.includes(domain)))
   while (left.length > 0 && claimed.length < budget) {
@@ -103,7 +109,7 @@ async function claimSome(
     )
     const { responses } = await transport.txn({ success: tries }, { signal })
     for (const [at, domain] of some.entries())
-      if (!(responses[at]?.response_txn as ITxnResponse).succeeded) claimed.push(domain)
+      if (responses[at]?.response_txn.succeeded === false) claimed.push(domain)
   }
 }
 
@@ -122,7 +128,11 @@ function forgetOld(keys: KeySpace, key: string): IRequestOp {
   })
 }
 
-async function forget(store: Store, signal: AbortSignal | undefined, operations: readonly IRequestOp[]): Promise<void> {
+async function forget(
+  store: Store,
+  signal: AbortSignal | undefined,
+  operations: readonly IRequestOp[],
+): Promise<void> {
   for (let at = 0; at < operations.length; at += CLAIMS_AT_ONCE)
     await store.transport.txn({ success: operations.slice(at, at + CLAIMS_AT_ONCE) }, { signal })
 }

@@ -205,8 +205,8 @@ async function commit(
         ? await transport.txn(request(alone), { signal })
         : await transport.txn({ success: group.map((one) => nested(request(one))) }, { signal })
     for (const [at, one] of group.entries()) {
-      const { succeeded } = others.length === 0 ? response : (response.responses[at]?.response_txn as ITxnResponse)
-      if (succeeded) finish(one.work, one.decision, one.changes)
+      const own = others.length === 0 ? response : response.responses[at]?.response_txn
+      if (own?.succeeded === true) finish(one.work, one.decision, one.changes)
       else again.push(one.work)
     }
   } catch (error) {
@@ -236,4 +236,3 @@ function contended(domain: string): StoreError {
     `Others changed ${domain} at each of the attempts of ${CONTENDED_MS} ms to decide for it. Ask again.`,
   )
 }
-

@@ -21,7 +21,11 @@ function traffic(endpoints: readonly string[]) {
     for (let n = 0; !controller.signal.aborted; n++)
       try {
         const run: RunKey = `acme/${name}-${n}`
-        const slot: Slot = await manager.waitForSlot({ repository: repo(LIMIT), run, signal: controller.signal })
+        const slot: Slot = await manager.waitForSlot({
+          repository: repo(LIMIT),
+          run,
+          signal: controller.signal,
+        })
         // Who is not sure to hold it any more is not counted.
         if (slot.isHeld) {
           held++

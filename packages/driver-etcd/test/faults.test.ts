@@ -6,7 +6,11 @@ import { managerOf, repo, until } from './support/store.ts'
 vi.setConfig({ testTimeout: 90_000 })
 
 /** The slot of a run that must be granted at once. */
-async function granted(manager: ReturnType<typeof managerOf>, run: `acme/${string}`, limit = 1): Promise<Slot> {
+async function granted(
+  manager: ReturnType<typeof managerOf>,
+  run: `acme/${string}`,
+  limit = 1,
+): Promise<Slot> {
   const outcome = await manager.acquireSlot({ repository: repo(limit), run })
   if (outcome.kind !== 'granted') throw new Error(`not granted: ${JSON.stringify(outcome)}`)
   return outcome.slot

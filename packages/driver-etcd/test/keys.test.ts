@@ -3,7 +3,20 @@ import { expect, test } from 'vitest'
 import { endOf, holderAt, KeySpace, runAt } from '../src/keys.ts'
 
 const keys = new KeySpace('/slotkeeper')
-const NAMES = ['a/b', 'a/b0', 'a/bc', 'ab/c', 'a/b:', 'a/b%2Fc', 'a/b ', 'é/e\u0301', '名前/👩‍👩‍👧', 'run/slot', 'a/\uffff', 'a/~'] as RepositoryKey[]
+const NAMES = [
+  'a/b',
+  'a/b0',
+  'a/bc',
+  'ab/c',
+  'a/b:',
+  'a/b%2Fc',
+  'a/b ',
+  'é/e\u0301',
+  '名前/👩‍👩‍👧',
+  'run/slot',
+  'a/\uffff',
+  'a/~',
+] as RepositoryKey[]
 
 test('no two keys are one, whatever repositories, runs and holders are called', () => {
   const all: string[] = [keys.layout, keys.clock, keys.floor]
@@ -13,10 +26,12 @@ test('no two keys are one, whatever repositories, runs and holders are called', 
     for (const run of NAMES as RunKey[]) {
       all.push(keys.run(repository, run), keys.slot(repository, run))
       all.push(keys.due(repository, 7, run), keys.oldRun(7, repository, run))
-      for (const holder of ['a', 'a/b', 'a%2Fb', 'a%b', 'é'] as HolderId[]) all.push(keys.held(holder, repository, run))
+      for (const holder of ['a', 'a/b', 'a%2Fb', 'a%b', 'é'] as HolderId[])
+        all.push(keys.held(holder, repository, run))
     }
   }
-  for (const holder of ['a', 'a/b', 'a%2Fb', 'a%b', 'é'] as HolderId[]) all.push(keys.holder(holder), keys.alive(holder))
+  for (const holder of ['a', 'a/b', 'a%2Fb', 'a%b', 'é'] as HolderId[])
+    all.push(keys.holder(holder), keys.alive(holder))
   expect(new Set(all).size).toBe(all.length)
 })
 
@@ -33,8 +48,11 @@ test('what a key holds is read back from it', () => {
 test('the range of a repository holds its keys and nobody else’s', () => {
   for (const one of NAMES)
     for (const other of NAMES) {
-      const [from, to, key] = [keys.runs(one), endOf(keys.runs(one)), keys.run(other, 'a/b')].map((text) => Buffer.from(text))
-      const isInside = Buffer.compare(key as Buffer, from as Buffer) >= 0 && Buffer.compare(key as Buffer, to as Buffer) < 0
+      const [from, to, key] = [keys.runs(one), endOf(keys.runs(one)), keys.run(other, 'a/b')].map((text) =>
+        Buffer.from(text),
+      )
+      const isInside =
+        Buffer.compare(key as Buffer, from as Buffer) >= 0 && Buffer.compare(key as Buffer, to as Buffer) < 0
       expect(isInside, `${one} and ${other}`).toBe(one === other)
     }
 })

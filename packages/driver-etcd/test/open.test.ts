@@ -20,7 +20,9 @@ test('a store of a newer release, and keys of another program, are refused and l
     const prefix = newPrefix()
     await client.put(`${prefix}/layout`).value(value)
     for (const schema of ['migrate', 'check'] as const)
-      await expect(driverOf({ endpoints: endpoints(), prefix }).open({ schema })).rejects.toMatchObject({ code })
+      await expect(driverOf({ endpoints: endpoints(), prefix }).open({ schema })).rejects.toMatchObject({
+        code,
+      })
     expect(await client.getAll().prefix(prefix).strings()).toEqual({ [`${prefix}/layout`]: value })
   }
 })

@@ -50,7 +50,11 @@ export function readEtcdAddress(text: string, where: string, env: NodeJS.Process
   }
 }
 
-function credentials(user: string | undefined, where: string, env: NodeJS.ProcessEnv): (string | undefined)[] {
+function credentials(
+  user: string | undefined,
+  where: string,
+  env: NodeJS.ProcessEnv,
+): (string | undefined)[] {
   if (user === undefined) return []
   const colon = user.indexOf(':')
   const name = decoded(colon < 0 ? user : user.slice(0, colon), where)

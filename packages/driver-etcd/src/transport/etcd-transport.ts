@@ -189,8 +189,7 @@ export class EtcdTransport {
           request,
           metadata,
           options,
-          (error, response) =>
-            settle(() => (error === null ? resolve(response as Response) : reject(error))),
+          (error, response) => settle(() => (error === null ? resolve(response as Response) : reject(error))),
         )
       signal?.addEventListener('abort', abort, { once: true })
     })
@@ -201,7 +200,8 @@ export class EtcdTransport {
     // A member that has lost its leader says so at once.
     metadata.set('hasleader', 'true')
     if (this.#login === undefined) return metadata
-    const token = (this.#token ??= this.#authenticate(at, deadline, this.#login))
+    this.#token ??= this.#authenticate(at, deadline, this.#login)
+    const token = this.#token
     try {
       metadata.set('token', await token)
     } catch (error) {
