@@ -13,7 +13,7 @@ import { progress } from './run.mjs'
  */
 const needs = {
   tests: {
-    cli: ['postgres'],
+    cli: ['postgres', 'etcd'],
     migrations: ['postgres'],
     'driver-postgres': ['postgres', 'pgbouncer'],
     'driver-etcd': ['etcd'],

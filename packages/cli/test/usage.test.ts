@@ -33,6 +33,7 @@ test.concurrent('what cannot be meant is 125, in a sentence that says what was f
     [['queue', 'acme/api'], '"acme/api" is no option. Everything is said by options'],
     [['queue', '--repository', 'acme/api', '--first', '0'], '--first is "0"'],
     [['queue', '--repository', 'acme/api', '--', 'ls'], 'queue runs no command'],
+    [['restored'], 'names no store in etcd'],
     [['explain', '--repository', 'acme/api'], '--run is missing'],
     [['watch', '--first', '1'], 'There is no option "--first"'],
     [['release', '--repository', 'acme/api', '--run', 'a/b'], '--reason is missing'],
@@ -87,7 +88,7 @@ test.concurrent('a password in what names a store is never repeated', async ({ s
 })
 
 test.concurrent('every verb explains itself, with its exit codes and examples', async ({ scene }) => {
-  const verbs = 'run status queue explain watch release pause resume drain limit'.split(' ')
+  const verbs = 'run status queue explain watch release pause resume drain limit restored'.split(' ')
   const asked = [['--help'], ['help'], ['limit', 'set', '-h'], ...verbs.map((verb) => [verb, '--help'])]
   for (const args of asked) {
     const { code, stdout, stderr } = await scene.finish(args)

@@ -5,3 +5,4 @@
 export { type AssertHeldOptions, assertHeld } from './assert-held.ts'
 export { etcdDriver } from './etcd-driver.ts'
 export type { EtcdDriverOptions, EtcdTlsOptions } from './options.ts'
+export { raiseTokenFloor } from './raise-token-floor.ts'
