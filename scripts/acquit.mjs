@@ -2,7 +2,7 @@
 import { Failure } from './run.mjs'
 import { test } from './test.mjs'
 
-const PROJECTS = ['driver-memory', 'driver-postgres', 'driver-sqlite']
+const PROJECTS = ['driver-memory', 'driver-etcd', 'driver-postgres', 'driver-sqlite']
 
 /** Stops at the first round that is not green, and says how to have its order again. */
 export async function acquit(env, args) {

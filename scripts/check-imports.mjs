@@ -9,12 +9,13 @@ import { filesBelow } from './stamps.mjs'
 /** Which siblings a package may depend on. A new package is added here. */
 const arrows = {
   core: [],
+  'driver-etcd': ['core'],
   'driver-memory': ['core'],
   'driver-postgres': ['core', 'migrations'],
   'driver-sqlite': ['core'],
   migrations: ['core'],
   testing: ['core', 'driver-memory'],
-  cli: ['core', 'driver-memory', 'driver-postgres', 'driver-sqlite', 'migrations'],
+  cli: ['core', 'driver-etcd', 'driver-memory', 'driver-postgres', 'driver-sqlite', 'migrations'],
 }
 /** What core's build takes into itself, so that its users install nothing. Core has no dependency. */
 const bundledInCore = ['zod']

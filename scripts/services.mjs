@@ -1,5 +1,6 @@
 // The servers that tests and benchmarks need: started before them, stopped after them, and only these.
 import { join } from 'node:path'
+import { etcdPrograms, startEtcd } from './etcd-server.mjs'
 import { startPgBouncer } from './pgbouncer-server.mjs'
 import { postgresPrograms } from './postgres-programs.mjs'
 import { startPostgres } from './postgres-server.mjs'
@@ -11,7 +12,12 @@ import { progress } from './run.mjs'
  * @type {Record<'tests' | 'bench', Record<string, string[]>>}
  */
 const needs = {
-  tests: { cli: ['postgres'], migrations: ['postgres'], 'driver-postgres': ['postgres', 'pgbouncer'] },
+  tests: {
+    cli: ['postgres', 'etcd'],
+    migrations: ['postgres'],
+    'driver-postgres': ['postgres', 'pgbouncer'],
+    'driver-etcd': ['etcd'],
+  },
   bench: { migrations: ['postgres'], postgres: ['durable', 'redis'] },
 }
 
@@ -33,6 +39,11 @@ const starters = {
     if (found.BENCH_POSTGRES_URL) return
     const { urls } = await start(startPostgres(await postgresPrograms('18'), { settings: durable }))
     found.BENCH_POSTGRES_URL = urls[0]
+  },
+  etcd: async (found, start) => {
+    if (found.TEST_ETCD_ENDPOINTS) return
+    const { endpoints } = await start(startEtcd(await etcdPrograms()))
+    found.TEST_ETCD_ENDPOINTS = endpoints.join(',')
   },
   redis: async (found, start) => {
     found.BENCH_REDIS_URL ??= (await start(startRedis())).url
@@ -99,6 +110,7 @@ function literally(text) {
  * - `TEST_POSTGRES_STANDBY_URL`: a standby of version 18, which refuses every write
  * - `TEST_POSTGRES_BIN`: where `psql` and `pg_dump` of version 15 are; `TEST_POSTGRES_LIBRARIES` where their libraries are
  * - `TEST_PGBOUNCER_URL`: PgBouncer in transaction mode, before the server of `TEST_POSTGRES_URL`
+ * - `TEST_ETCD_ENDPOINTS`: an etcd; yours, if you set it, and then everything is below a prefix that nobody has
  * - `BENCH_POSTGRES_URL`, `BENCH_REDIS_URL`: servers that have every commit on the disk before they answer
  *
  * Where version 15 or PgBouncer cannot be had, `TEST_POSTGRES_15_PROBLEM` or `TEST_PGBOUNCER_PROBLEM` says why, for the tests that need

@@ -12,6 +12,7 @@ import { queueVerb } from './queue/queue-verb.ts'
 import { quoted } from './quoted.ts'
 import { releaseVerb } from './release/release-verb.ts'
 import { stateVerb } from './repository-state/state-verb.ts'
+import { restoredVerb } from './restored/restored-verb.ts'
 import { runVerb } from './run/run-verb.ts'
 import { statusVerb } from './status/status-verb.ts'
 import { watchVerb } from './watch/watch-verb.ts'
@@ -30,6 +31,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   drain: stateVerb('drain'),
   limit: limitVerb,
   migrate: migrateVerb,
+  restored: restoredVerb,
   help: async (_argv, out) => show(out, HELP),
   '--help': async (_argv, out) => show(out, HELP),
   '-h': async (_argv, out) => show(out, HELP),

@@ -17,6 +17,7 @@ Usage: slotkeeper VERB [options]
   limit    show a limit, or set it
 
   migrate  apply SQL migrations to a PostgreSQL database
+  restored raise fencing tokens after etcd was restored from a backup
 
   slotkeeper VERB --help   the options of a verb, its exit codes, examples
   slotkeeper --version

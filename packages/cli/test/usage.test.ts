@@ -24,13 +24,16 @@ test.concurrent('what cannot be meant is 125, in a sentence that says what was f
     [[...RUN, '--ttl', '1ms', '--', 'true'], '--ttl is "1ms", and it must be 1000 ms or longer'],
     [[...RUN, '--meta', 'novalue', '--', 'true'], '--meta is "novalue", and it must be NAME=VALUE'],
     [[...RUN, '--store', 'memory:', '--', 'true'], 'would limit nothing'],
-    [[...RUN, '--store', 'etcd://localhost', '--', 'true'], 'etcd, which is not in this release'],
+    [[...RUN, '--store', 'etcd://host:port', '--', 'true'], 'is no address of an etcd'],
+    [[...RUN, '--store', 'etcd://host/slots?ca=x', '--', 'true'], 'has a parameter that cannot be used'],
+    [[...RUN, '--store', 'etcd://ann@host/slots', '--', 'true'], 'a user of etcd without a password'],
     [[...RUN, '--store', 'slots.db', '--', 'true'], 'does not begin with the kind of store'],
     [['status', '--quiet'], 'There is no option "--quiet"'],
     [['queue'], '--repository is missing'],
     [['queue', 'acme/api'], '"acme/api" is no option. Everything is said by options'],
     [['queue', '--repository', 'acme/api', '--first', '0'], '--first is "0"'],
     [['queue', '--repository', 'acme/api', '--', 'ls'], 'queue runs no command'],
+    [['restored'], 'names no store in etcd'],
     [['explain', '--repository', 'acme/api'], '--run is missing'],
     [['watch', '--first', '1'], 'There is no option "--first"'],
     [['release', '--repository', 'acme/api', '--run', 'a/b'], '--reason is missing'],
@@ -67,7 +70,9 @@ test.concurrent('a password in what names a store is never repeated', async ({ s
     [...RUN, '--wait', `postgres://user:${canary}@db/slots`, '--', 'true'],
     [...RUN, '--run', `postgres://user:${canary}@db/slots`, '--', 'true'],
     [`postgres://user:${canary}@db/slots`],
-    ['status', `--store=etcd://user:${canary}@db`],
+    ['status', `--store=etcd://user:${canary}@db:x`],
+    ['status', `--store=etcd://user:${canary}/@db`],
+    ['status', `--store=etcd://user:${canary}@db/slots?password=${canary}`],
   ]
   for (const { code, stdout, stderr } of await Promise.all(
     wrong.map((args) => scene.finish(args, { SLOTKEEPER_DEBUG: '1' })),
@@ -83,7 +88,7 @@ test.concurrent('a password in what names a store is never repeated', async ({ s
 })
 
 test.concurrent('every verb explains itself, with its exit codes and examples', async ({ scene }) => {
-  const verbs = 'run status queue explain watch release pause resume drain limit'.split(' ')
+  const verbs = 'run status queue explain watch release pause resume drain limit restored'.split(' ')
   const asked = [['--help'], ['help'], ['limit', 'set', '-h'], ...verbs.map((verb) => [verb, '--help'])]
   for (const args of asked) {
     const { code, stdout, stderr } = await scene.finish(args)

@@ -93,8 +93,15 @@ export interface Sweep {
   readonly more: boolean
 }
 
-/** A hint that something changed. State is always read again, so a hint may come twice, late, or out of order, but none may be missing without a `resync`. */
-export type WatchEvent = { readonly kind: 'event'; readonly event: StoreEvent } | { readonly kind: 'resync' }
+/**
+ * A hint that something changed. State is always read again, so a hint may come twice, late, or out of order, but none may be missing without a
+ * `resync`. `overdue` is for stores that learn at once of a holder's end: a sweep would find something now, so none waits for a heartbeat. It
+ * may be missing.
+ */
+export type WatchEvent =
+  | { readonly kind: 'event'; readonly event: StoreEvent }
+  | { readonly kind: 'resync' }
+  | { readonly kind: 'overdue' }
 
 /** What a watcher wants to hear, and until when. */
 export interface WatchOptions {

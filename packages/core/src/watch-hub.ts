@@ -190,6 +190,7 @@ export class WatchHub {
       for (const [repository, { heard }] of this.#domains) if (heard) this.#tellResync(repository)
       return
     }
+    if (hint.kind === 'overdue') return this.#engine.sweepDue()
     const { event } = hint
     this.tell(event)
     const { slots, waitRoom } = this.#engine

@@ -7,7 +7,7 @@ Usage: slotkeeper explain --repository NS/NAME --run NS/NAME [options]
 
   --repository NS/NAME  the repository in which it waits or runs
   --run NS/NAME         the run's key
-  --store STORE         sqlite:PATH or postgresql://USER@HOST/DATABASE; default: $SLOTKEEPER_STORE, else
+  --store STORE         sqlite:PATH, postgresql://USER@HOST/DATABASE or etcd://HOST:PORT; default: $SLOTKEEPER_STORE, else
                         sqlite:${defaultStorePath()}
   --json                one JSON object; README.md says what is in it
   -h, --help

@@ -7,7 +7,7 @@ Usage: slotkeeper limit --repository NS/NAME [options]
        slotkeeper limit set --repository NS/NAME --limit N [options]
 
   --repository NS/NAME  which one
-  --store STORE         sqlite:PATH or postgresql://USER@HOST/DATABASE; default: $SLOTKEEPER_STORE, else
+  --store STORE         sqlite:PATH, postgresql://USER@HOST/DATABASE or etcd://HOST:PORT; default: $SLOTKEEPER_STORE, else
                         sqlite:${defaultStorePath()}
   --json                one JSON object; README.md says what is in it
   -h, --help

@@ -7,7 +7,7 @@ Usage: slotkeeper queue --repository NS/NAME [options]
 
   --repository NS/NAME  whose queue
   --first N             how many; default 20. How many more there are is said
-  --store STORE         sqlite:PATH or postgresql://USER@HOST/DATABASE; default: $SLOTKEEPER_STORE, else
+  --store STORE         sqlite:PATH, postgresql://USER@HOST/DATABASE or etcd://HOST:PORT; default: $SLOTKEEPER_STORE, else
                         sqlite:${defaultStorePath()}
   --json                one JSON object; README.md says what is in it
   -h, --help

@@ -12,7 +12,7 @@ Usage: slotkeeper release --repository NS/NAME --run NS/NAME --reason TEXT [opti
   --reason TEXT         why, for the audit trail. Never a secret
   --actor TEXT          who, for the audit trail; default: the user of the operating system
   --yes                 do it without asking
-  --store STORE         sqlite:PATH or postgresql://USER@HOST/DATABASE; default: $SLOTKEEPER_STORE, else
+  --store STORE         sqlite:PATH, postgresql://USER@HOST/DATABASE or etcd://HOST:PORT; default: $SLOTKEEPER_STORE, else
                         sqlite:${defaultStorePath()}
   --json                what was done, as one JSON object; README.md says what is in it
   -h, --help

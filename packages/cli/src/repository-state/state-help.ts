@@ -4,7 +4,7 @@ const OPTIONS = `  --repository NS/NAME  which one
   --reason TEXT         why, for the audit trail. Never a secret
   --actor TEXT          who, for the audit trail; default: the user of the operating system
   --yes                 do it without asking
-  --store STORE         sqlite:PATH or postgresql://USER@HOST/DATABASE; default: $SLOTKEEPER_STORE, else
+  --store STORE         sqlite:PATH, postgresql://USER@HOST/DATABASE or etcd://HOST:PORT; default: $SLOTKEEPER_STORE, else
                         sqlite:${defaultStorePath()}
   --json                what was done, as one JSON object; README.md says what is in it
   -h, --help

@@ -10,7 +10,7 @@ Usage: slotkeeper run --repository NS/NAME --limit N [options] -- COMMAND [ARGS.
   --run NS/NAME         the run's key; default: a new one of the command, host and process
   --priority N          higher goes first; default 0
   --wait DURATION       how long to wait for a slot, as 10m or 1h30m; 0: not at all; default: as long as it takes
-  --store STORE         sqlite:PATH or postgresql://USER@HOST/DATABASE; default: $SLOTKEEPER_STORE, else
+  --store STORE         sqlite:PATH, postgresql://USER@HOST/DATABASE or etcd://HOST:PORT; default: $SLOTKEEPER_STORE, else
                         sqlite:${defaultStorePath()}
   --ttl DURATION        how soon the slot comes back when this process dies; 1s or longer, default 30s
   --max-hold DURATION   the command is ended when it has held its slot for so long; default: no limit

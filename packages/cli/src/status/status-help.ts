@@ -6,7 +6,7 @@ export const STATUS_HELP = `Shows what is taken and who waits. Changes nothing, 
 Usage: slotkeeper status [--repository NS/NAME] [options]
 
   --repository NS/NAME  this one, with each of its slots and its queue in order; default: all, one line each
-  --store STORE         sqlite:PATH or postgresql://USER@HOST/DATABASE; default: $SLOTKEEPER_STORE, else
+  --store STORE         sqlite:PATH, postgresql://USER@HOST/DATABASE or etcd://HOST:PORT; default: $SLOTKEEPER_STORE, else
                         sqlite:${defaultStorePath()}
   --json                one JSON object; README.md says what is in it
   --watch               again every second, until Ctrl-C; with --json one object a line

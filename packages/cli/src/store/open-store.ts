@@ -4,6 +4,7 @@ import type { Driver } from '@slotkeeper/core'
 import { isSlotkeeperError, StoreError } from '@slotkeeper/core'
 import { ExitError } from '../exit-error.ts'
 import { defaultStorePath } from './default-store.ts'
+import { readEtcdAddress } from './etcd-address.ts'
 
 /** A store that a command line names. */
 export interface Store {
@@ -12,7 +13,8 @@ export interface Store {
   readonly name: string
 }
 
-const HOW = 'Write --store sqlite:PATH or --store postgresql://USER@HOST/DATABASE, or leave it out.'
+const HOW =
+  'Write --store sqlite:PATH, --store postgresql://USER@HOST/DATABASE or --store etcd://HOST:PORT, or leave it out.'
 
 /**
  * Finds the driver for the text of `--store` or of `SLOTKEEPER_STORE`; without either the user's own file, whose directory is made
@@ -43,7 +45,7 @@ export async function openStore(
         `${where} is memory:, which would limit nothing: every slotkeeper has a memory of its own. ${HOW}`,
       )
     case 'etcd':
-      throw new ExitError(`${where} names a store of ${scheme}, which is not in this release. ${HOW}`)
+      return await etcdStore(text, where, env)
     case '':
       throw new ExitError(`${where} does not begin with the kind of store, such as sqlite:. ${HOW}`)
     default:
@@ -71,6 +73,18 @@ async function postgresStore(connectionString: string, where: string): Promise<S
   try {
     const name = addressOf({ connectionString })
     return { driver: postgresDriver({ connectionString }), name }
+  } catch (error) {
+    if (!isSlotkeeperError(error, 'SLOTKEEPER_INVALID_ARGUMENT')) throw error
+    throw new ExitError(`${where} cannot be used. ${error.message}`)
+  }
+}
+
+/** Whether there is a store is seen when it is opened. */
+async function etcdStore(text: string, where: string, env: NodeJS.ProcessEnv): Promise<Store> {
+  const { name, ...options } = readEtcdAddress(text, where, env)
+  const { etcdDriver } = await import('@slotkeeper/driver-etcd')
+  try {
+    return { driver: etcdDriver(options), name }
   } catch (error) {
     if (!isSlotkeeperError(error, 'SLOTKEEPER_INVALID_ARGUMENT')) throw error
     throw new ExitError(`${where} cannot be used. ${error.message}`)

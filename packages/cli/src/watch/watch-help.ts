@@ -6,7 +6,7 @@ export const WATCH_HELP = `Prints what happens in a repository, one JSON object 
 Usage: slotkeeper watch --repository NS/NAME [options]
 
   --repository NS/NAME  which one; it need not be known yet
-  --store STORE         sqlite:PATH or postgresql://USER@HOST/DATABASE; default: $SLOTKEEPER_STORE, else
+  --store STORE         sqlite:PATH, postgresql://USER@HOST/DATABASE or etcd://HOST:PORT; default: $SLOTKEEPER_STORE, else
                         sqlite:${defaultStorePath()}
   --json                JSON lines, which it prints anyway
   -h, --help

@@ -35,6 +35,8 @@ export class Model {
   readonly #decide: Decide
   readonly #clockLagMs: number
   #now = Number.NEGATIVE_INFINITY
+  /** The store ends holders itself, by a clock that store time may lag behind. */
+  #hasLeases = false
 
   constructor(decide: Decide, traits: { readonly budget: number; readonly clockLagMs: number }) {
     this.#decide = decide
@@ -127,12 +129,17 @@ export class Model {
     this.tell(now, 'a read')
     const holder = this.store.holders.get(id)
     if (holder === undefined) return
-    if (!holder.dead && holder.expiresAt - this.#clockLagMs > now)
+    if (!holder.dead && this.isTooEarly(holder, now))
       throw new Disagreement(
         ruleNamed('8'),
         `The heartbeat of ${id} says at ${now} that it is lost, although it lives until ${holder.expiresAt}.`,
       )
     holder.dead = true
+  }
+
+  /** Whether a holder must be alive still. */
+  isTooEarly({ expiresAt }: { readonly expiresAt: number }, now: number): boolean {
+    return now < expiresAt - (this.#hasLeases ? 2 : 1) * this.#clockLagMs
   }
 
   /** Whether a holder is as good as dead by then. */
@@ -199,7 +206,7 @@ export class Model {
       return
     }
     if (!lives) {
-      if (!known.dead && now < known.expiresAt - this.#clockLagMs)
+      if (!known.dead && this.isTooEarly(known, now))
         throw new Disagreement(
           ruleNamed('8'),
           `${id} is taken for dead at ${now}, although it lives until ${known.expiresAt}.`,
@@ -214,8 +221,10 @@ export class Model {
         ruleNamed('8'),
         `${id} lives at ${now}, although its last heartbeat reaches to ${known.expiresAt} only.`,
       )
-    // Within what is allowed, it lives as long as the driver says.
-    known.expiresAt = Math.max(known.expiresAt, shown.expiresAt)
+    this.#hasLeases ||= shown.expiresAt === Number.POSITIVE_INFINITY
+    // Within what is allowed, it lives as long as the driver says; where the store ends holders itself, that is for now.
+    const until = shown.expiresAt === Number.POSITIVE_INFINITY ? now + 1 : shown.expiresAt
+    known.expiresAt = Math.max(known.expiresAt, until)
   }
 
   #isRemoving(domain: string): boolean {

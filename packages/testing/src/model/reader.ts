@@ -112,9 +112,8 @@ export class Reader {
       const known = this.#model.store.holders.get(id)
       if (known === undefined) continue
       const lives = isAlive(shown, read.now)
-      const { clockLagMs } = this.#model.store.traits
       if (lives && known.dead) throw new Disagreement(ruleNamed('8'), `${id} is dead, and is read as alive.`)
-      if (!lives && !known.dead && read.now < known.expiresAt - clockLagMs)
+      if (!lives && !known.dead && this.#model.isTooEarly(known, read.now))
         throw new Disagreement(
           ruleNamed('8'),
           `${id} is read as ${shown === undefined ? 'nobody' : 'dead'} at ${read.now}, although it lives until ${known.expiresAt}.`,

@@ -58,7 +58,7 @@ export const lifeAndDeath: readonly BrokenDriver[] = [
     name: 'tells of no grant',
     rule: '7',
     only: /notification alone|hinted at/,
-    make: hinting((hint) => hint.kind === 'resync' || hint.event.kind !== 'granted'),
+    make: hinting((hint) => hint.kind !== 'event' || hint.event.kind !== 'granted'),
   },
   {
     name: 'drops what a slow reader did not fetch, and says nothing of it',

@@ -1,0 +1,147 @@
+import type { HolderId, Sweep } from '@slotkeeper/core/driver'
+import type { IRequestOp } from 'etcd3'
+import { endOf, holderAt, type KeySpace, runAt, timeKey } from './keys.ts'
+import { absent, del, exists, isAbove, isBelow, keyOf, nested, put, range } from './operations.ts'
+import { readNow, type Store } from './store.ts'
+
+/** A swept domain is left to whoever claimed it for this long. */
+const CLAIMED_MS = 1000
+/** A claim that is over for so long is forgotten. */
+const CLAIM_KEPT_MS = 10_000
+/** How many rows of a dead holder are looked at in one step. */
+const PAGE = 500
+/** The most that one sweep forgets, of each kind. */
+const MOST_FORGOTTEN = 100
+/** How many claims are tried in one transaction; each is a transaction inside of it. */
+const CLAIMS_AT_ONCE = 64
+
+/** Claims domains that need a decision, and forgets what nobody needs any more. */
+export async function sweepStore(
+  store: Store,
+  budget: number,
+  signal: AbortSignal | undefined,
+): Promise<Sweep> {
+  const { keys } = store
+  const all = (kind: 'wake' | 'holder' | 'watched/holder' | 'old' | 'claim') => keys.all(kind)
+  const now = (await readNow(store, [], { signal })).moment.now
+  const { answers } = await readNow(
+    store,
+    [
+      range(all('wake'), keys.wakeUntil(now), { limit: 4 * budget, keysOnly: true }),
+      range(all('holder'), endOf(all('holder')), { keysOnly: true }),
+      range(all('watched/holder'), endOf(all('watched/holder')), { keysOnly: true }),
+      range(all('old'), keys.oldUntil(now), { limit: MOST_FORGOTTEN, keysOnly: true }),
+      range(all('claim'), endOf(all('claim')), { limit: MOST_FORGOTTEN }),
+    ],
+    { signal },
+  )
+  const keysAt = (at: number) => answers[at]?.kvs.map(keyOf) ?? []
+  const from = all('wake').length + timeKey(0).length + 1
+  const living = new Set(keysAt(2).map((key) => holderAt(key.slice(all('watched/holder').length))))
+  const dead = keysAt(1)
+    .map((key) => holderAt(key.slice(all('holder').length)))
+    .filter((holder) => !living.has(holder))
+
+  const domains: string[] = []
+  const claim = (found: readonly string[]) => claimSome(store, found, domains, { now, budget, signal })
+  await claim(keysAt(0).map((key) => key.slice(from)))
+  const ended: HolderId[] = []
+  for (const holder of shuffled(dead))
+    if (!(await claimOf(store, holder, claim, () => domains.length >= budget, signal))) ended.push(holder)
+
+  const overdue = answers[4]?.kvs.filter(({ value }) => Number(value.toString()) < now - CLAIM_KEPT_MS) ?? []
+  await forget(store, signal, [
+    ...keysAt(3).map((key) => forgetOld(keys, key)),
+    ...ended.slice(0, MOST_FORGOTTEN).map((holder) => del(keys.holder(holder))),
+    ...overdue.map(({ key }) =>
+      nested({
+        compare: [isBelow(key.toString(), timeKey(now - CLAIM_KEPT_MS))],
+        success: [del(key.toString())],
+      }),
+    ),
+  ])
+  return { domains, more: domains.length >= budget || keysAt(3).length >= MOST_FORGOTTEN }
+}
+
+/** Claims domains of a dead holder; answers whether any row names it still. */
+async function claimOf(
+  store: Store,
+  holder: HolderId,
+  claim: (domains: readonly string[]) => Promise<void>,
+  isEnough: () => boolean,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const prefix = store.keys.held(holder)
+  let after = prefix
+  for (;;) {
+    if (isEnough()) return true
+    const { answers } = await readNow(store, [range(after, endOf(prefix), { limit: PAGE, keysOnly: true })], {
+      signal,
+    })
+    const found = answers[0]?.kvs.map(keyOf) ?? []
+    const last = found.at(-1)
+    if (last === undefined) return after !== prefix
+    await claim(found.map((key) => runAt(key, prefix.length).repository))
+    if (answers[0]?.more !== true) return true
+    after = `${last}\0`
+  }
+}
+
+/** Claims those that nobody has, in another order for everybody, until there are enough. */
+async function claimSome(
+  { transport, keys }: Store,
+  found: readonly string[],
+  claimed: string[],
+  {
+    now,
+    budget,
+    signal,
+  }: { readonly now: number; readonly budget: number; readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  const left = shuffled([...new Set(found)].filter((domain) => !claimed.includes(domain)))
+  while (left.length > 0 && claimed.length < budget) {
+    const some = left.splice(0, Math.min(CLAIMS_AT_ONCE, budget - claimed.length))
+    const tries: IRequestOp[] = some.map((domain) =>
+      nested({
+        compare: [isAbove(keys.claim(domain), timeKey(now))],
+        failure: [put(keys.claim(domain), timeKey(now + CLAIMED_MS))],
+      }),
+    )
+    const { responses } = await transport.txn({ success: tries }, { signal })
+    for (const [at, domain] of some.entries())
+      if (responses[at]?.response_txn.succeeded === false) claimed.push(domain)
+  }
+}
+
+/** Forgets what is filed under `old/`, unless it was filed elsewhere meanwhile. */
+function forgetOld(keys: KeySpace, key: string): IRequestOp {
+  const text = key.slice(keys.all('old').length + timeKey(0).length + 1)
+  const rest = text.slice(text.indexOf('/') + 1)
+  if (text.startsWith('run/')) {
+    const { repository, run } = runAt(rest, 0)
+    return nested({ compare: [exists(key)], success: [del(key), del(keys.run(repository, run))] })
+  }
+  return nested({
+    compare: [absent(keys.domain(rest))],
+    success: [del(key), del(keys.event(rest))],
+    failure: [del(key)],
+  })
+}
+
+async function forget(
+  store: Store,
+  signal: AbortSignal | undefined,
+  operations: readonly IRequestOp[],
+): Promise<void> {
+  for (let at = 0; at < operations.length; at += CLAIMS_AT_ONCE)
+    await store.transport.txn({ success: operations.slice(at, at + CLAIMS_AT_ONCE) }, { signal })
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  const order = [...items]
+  for (let at = order.length - 1; at > 0; at--) {
+    const other = Math.floor(Math.random() * (at + 1))
+    ;[order[at], order[other]] = [order[other] as T, order[at] as T]
+  }
+  return order
+}

@@ -1,0 +1,234 @@
+import {
+  type CallOptions,
+  type ChannelOptions,
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js'
+import type {
+  ILeaseGrantResponse,
+  IStatusResponse,
+  ITxnRequest,
+  ITxnResponse,
+  IWatchRequest,
+  IWatchResponse,
+} from 'etcd3'
+import { isLoginOver, isRefusal, mayHelpElsewhere } from '../failure.ts'
+import type { Settled } from '../options.ts'
+import { type Method, type Protocol, protocol } from './protocol.ts'
+
+/** No call waits for longer than this for its answer. */
+export const REQUEST_MS = 5000
+/** A member that says nothing for so long is not the only one to be asked, where asking again is harmless. */
+const MEMBER_MS = 2000
+
+/** How a call is made. */
+export interface CallHow {
+  readonly signal?: AbortSignal | undefined
+  /** It changes nothing, or changes nothing more when it is made twice: then other members are asked as well. Default: false. */
+  readonly repeatable?: boolean
+  /** Default: 5000. */
+  readonly timeoutMs?: number
+}
+
+/**
+ * The way to an etcd cluster: calls to one member at a time, and to the next one when that fails. Every call has a deadline, and nothing that
+ * writes is sent twice, unless the first was certainly not carried out. Failures are thrown as gRPC gives them.
+ */
+export class EtcdTransport {
+  readonly #protocol: Protocol = protocol()
+  readonly #members: readonly Client[]
+  readonly #login: Settled['login']
+  #at = 0
+  #token: Promise<string> | undefined
+
+  constructor({ endpoints, login, tls }: Pick<Settled, 'endpoints' | 'login' | 'tls'>) {
+    this.#login = login
+    const channel: ChannelOptions = {
+      'grpc.keepalive_time_ms': 10_000,
+      'grpc.keepalive_timeout_ms': 5000,
+      'grpc.keepalive_permit_without_calls': 1,
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.min_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 1000,
+      'grpc.max_receive_message_length': -1,
+      // Channels of several drivers of a process must not be one: each ends its own.
+      'grpc.use_local_subchannel_pool': 1,
+      ...(tls.serverName === undefined
+        ? {}
+        : { 'grpc.ssl_target_name_override': tls.serverName, 'grpc.default_authority': tls.serverName }),
+    }
+    // Reading the authorities that Node.js trusts takes its time.
+    const secure = endpoints.some(({ isSecure }) => isSecure)
+      ? credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null)
+      : undefined
+    this.#members = endpoints.map(
+      ({ host, isSecure }) =>
+        new Client(host, (isSecure ? secure : undefined) ?? credentials.createInsecure(), channel),
+    )
+  }
+
+  /** Carries a transaction out. */
+  txn(request: ITxnRequest, how: CallHow): Promise<ITxnResponse> {
+    return this.#call(this.#protocol.txn, request, how)
+  }
+
+  /** A new lease; its time to live is in seconds. */
+  leaseGrant(ttlSeconds: number, how: CallHow): Promise<ILeaseGrantResponse> {
+    return this.#call(this.#protocol.leaseGrant, { TTL: ttlSeconds }, how)
+  }
+
+  /** Ends a lease, and with it the keys on it. */
+  async leaseRevoke(id: string, how: CallHow): Promise<void> {
+    await this.#call(this.#protocol.leaseRevoke, { ID: id }, { ...how, repeatable: true })
+  }
+
+  /** Renews a lease; answers the seconds that it lives from now on, 0 when there is none. */
+  async leaseKeepAlive(id: string, how: CallHow): Promise<number> {
+    const response = await this.#call(this.#protocol.leaseKeepAlive, { ID: id }, { ...how, repeatable: true })
+    return Number(response.TTL)
+  }
+
+  /** What one member says of itself. */
+  status(how: CallHow): Promise<IStatusResponse> {
+    return this.#call(this.#protocol.status, {}, { ...how, repeatable: true })
+  }
+
+  /** A stream for watches. The next one goes to another member if this one fails. */
+  async watch(): Promise<ClientDuplexStream<IWatchRequest, IWatchResponse>> {
+    const { path, requestSerialize, responseDeserialize } = this.#protocol.watch
+    const at = this.#at
+    const metadata = await this.#metadata(at, Date.now() + REQUEST_MS)
+    const client = this.#members[at] as Client
+    const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, {})
+    stream.on('error', (error: ServiceError) => this.#failed(at, error))
+    return stream
+  }
+
+  /** Ends all connections; calls on their way fail. */
+  close(): void {
+    for (const member of this.#members) member.close()
+  }
+
+  async #call<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    { signal, repeatable = false, timeoutMs = REQUEST_MS }: CallHow,
+  ): Promise<Response> {
+    const until = Date.now() + timeoutMs
+    let loggedInAgain = false
+    for (let tries = 1; ; tries++) {
+      signal?.throwIfAborted()
+      const at = this.#at
+      const alone = this.#members.length === 1 || !repeatable
+      const deadline = alone ? until : Math.min(until, Date.now() + MEMBER_MS)
+      try {
+        const metadata = await this.#metadata(at, deadline)
+        return await this.#send(at, { method, request, metadata, deadline, signal })
+      } catch (thrown) {
+        if (signal?.aborted === true) throw signal.reason
+        const error = thrown as ServiceError
+        if (isLoginOver(error) && this.#login !== undefined && !loggedInAgain) {
+          // The server looks at the token before anything else, so nothing was done.
+          this.#token = undefined
+          loggedInAgain = true
+          continue
+        }
+        this.#failed(at, error)
+        const again = tries < 2 * this.#members.length && (repeatable || isRefusal(error))
+        if (!(again && mayHelpElsewhere(error) && Date.now() < until)) throw error
+      }
+    }
+  }
+
+  #send<Request, Response>(
+    at: number,
+    call: {
+      readonly method: Method<Request, Response>
+      readonly request: Request
+      readonly metadata: Metadata
+      readonly deadline: number
+      readonly signal: AbortSignal | undefined
+    },
+  ): Promise<Response> {
+    const { method, request, metadata, deadline, signal } = call
+    const { path, requestSerialize, responseDeserialize } = method
+    const client = this.#members[at] as Client
+    const options: CallOptions = { deadline }
+    return new Promise((resolve, reject) => {
+      const abort = () => sent.cancel()
+      const settle = (act: () => void) => {
+        signal?.removeEventListener('abort', abort)
+        act()
+      }
+      let sent: { cancel(): void }
+      if (method.responseStream) {
+        // One question and one answer on a stream, which ends with it.
+        const stream = client.makeBidiStreamRequest(
+          path,
+          requestSerialize,
+          responseDeserialize,
+          metadata,
+          options,
+        )
+        sent = stream
+        stream.once('data', (response: Response) => {
+          settle(() => resolve(response))
+          stream.end()
+          stream.cancel()
+        })
+        stream.on('error', (error) => settle(() => reject(error)))
+        stream.write(request)
+      } else
+        sent = client.makeUnaryRequest(
+          path,
+          requestSerialize,
+          responseDeserialize,
+          request,
+          metadata,
+          options,
+          (error, response) => settle(() => (error === null ? resolve(response as Response) : reject(error))),
+        )
+      signal?.addEventListener('abort', abort, { once: true })
+    })
+  }
+
+  async #metadata(at: number, deadline: number): Promise<Metadata> {
+    const metadata = new Metadata()
+    // A member that has lost its leader says so at once.
+    metadata.set('hasleader', 'true')
+    if (this.#login === undefined) return metadata
+    this.#token ??= this.#authenticate(at, deadline, this.#login)
+    const token = this.#token
+    try {
+      metadata.set('token', await token)
+    } catch (error) {
+      if (this.#token === token) this.#token = undefined
+      throw error
+    }
+    return metadata
+  }
+
+  async #authenticate(
+    at: number,
+    deadline: number,
+    { username, password }: NonNullable<Settled['login']>,
+  ): Promise<string> {
+    const { token } = await this.#send(at, {
+      method: this.#protocol.authenticate,
+      request: { name: username, password: password() },
+      metadata: new Metadata(),
+      deadline,
+      signal: undefined,
+    })
+    return token
+  }
+
+  /** The next call goes to the next member, where that may help. */
+  #failed(at: number, error: ServiceError): void {
+    if (isLoginOver(error)) this.#token = undefined
+    if (this.#at === at && mayHelpElsewhere(error)) this.#at = (at + 1) % this.#members.length
+  }
+}

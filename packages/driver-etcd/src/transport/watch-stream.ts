@@ -1,0 +1,114 @@
+import type { ClientDuplexStream } from '@grpc/grpc-js'
+import type { IEvent, IWatchRequest, IWatchResponse } from 'etcd3'
+import type { EtcdTransport } from './etcd-transport.ts'
+
+/** Pauses between attempts, in ms. */
+const FIRST_PAUSE_MS = 20
+const LONGEST_PAUSE_MS = 1000
+
+/** Who listens to a watch. */
+export interface WatchHost {
+  readonly from: string
+  readonly to: string
+  /** From now on everything is told; what happened before may not have been. */
+  readonly begin: () => void
+  /** Nothing is told for now. */
+  readonly pause: () => void
+  readonly event: (event: IEvent) => void
+}
+
+/**
+ * One watch on a range of keys that goes on through everything: it resumes behind the last event that was told, and where the server cannot do
+ * that, or is not the one that it was, it begins anew and says so.
+ */
+export class WatchStream {
+  readonly #transport: EtcdTransport
+  readonly #host: WatchHost
+  #stream: ClientDuplexStream<IWatchRequest, IWatchResponse> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #running = false
+  #failures = 0
+  /** The revision up to which all was told; 0 = begin anew. */
+  #told = 0
+
+  constructor(transport: EtcdTransport, host: WatchHost) {
+    this.#transport = transport
+    this.#host = host
+  }
+
+  start(): void {
+    if (this.#running) return
+    this.#running = true
+    this.#told = 0
+    void this.#open()
+  }
+
+  stop(): void {
+    this.#running = false
+    clearTimeout(this.#timer)
+    this.#end()
+  }
+
+  async #open(): Promise<void> {
+    try {
+      const stream = await this.#transport.watch()
+      if (!this.#running) return stream.cancel()
+      this.#stream = stream
+      // An error is followed by the end of the status, or is all that comes: both lead to the next attempt, once.
+      const again = () => this.#again(stream)
+      stream.on('error', again)
+      stream.on('end', again)
+      stream.on('data', (response: IWatchResponse) => {
+        if (this.#stream === stream) this.#hear(response)
+      })
+      stream.write({
+        create_request: {
+          key: Buffer.from(this.#host.from),
+          range_end: Buffer.from(this.#host.to),
+          ...(this.#told === 0 ? {} : { start_revision: this.#told + 1 }),
+        },
+      } as IWatchRequest)
+    } catch {
+      // Told by the calls that everybody makes; here it is tried again.
+      this.#again(undefined)
+    }
+  }
+
+  #hear({ created, canceled, events, header }: IWatchResponse): void {
+    const revision = Number(header.revision)
+    if (canceled) {
+      // What it would have told is forgotten, or this user may not watch: begin anew.
+      this.#told = 0
+      return this.#again(this.#stream)
+    }
+    if (created) {
+      this.#failures = 0
+      // A server that is behind what was told already is another one, restored from a backup, or has to catch up.
+      if (this.#told !== 0 && revision >= this.#told) return
+      if (this.#told !== 0) {
+        this.#told = 0
+        return this.#again(this.#stream)
+      }
+      this.#told = revision
+      return this.#host.begin()
+    }
+    for (const event of events) this.#host.event(event)
+    this.#told = Math.max(this.#told, revision)
+  }
+
+  #again(stream: ClientDuplexStream<IWatchRequest, IWatchResponse> | undefined): void {
+    if (!this.#running || this.#stream !== stream) return
+    this.#end()
+    if (this.#told === 0) this.#host.pause()
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS)
+    this.#failures++
+    this.#timer = setTimeout(() => void this.#open(), pauseMs * (0.5 + Math.random() / 2))
+    this.#timer.unref()
+  }
+
+  #end(): void {
+    const stream = this.#stream
+    this.#stream = undefined
+    stream?.cancel()
+  }
+}
