@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { Secret } from '@slotkeeper/core'
 import { SlotkeeperError, StoreError } from '@slotkeeper/core/driver'
 
 /** What all keys begin with where nothing else is said. */
@@ -26,8 +27,8 @@ export interface EtcdDriverOptions {
   readonly dialTimeoutMs?: number
   /** The user to log in as; together with `password`. */
   readonly username?: string
-  /** The user's password, or something that reveals it. */
-  readonly password?: string | { reveal(): string }
+  /** The user's password, or something that reveals it, such as a `Secret` of the settings. */
+  readonly password?: string | Pick<Secret, 'reveal'>
   /** Certificates. An endpoint is reached by TLS when it begins with `https://`, or has no scheme and this is given. */
   readonly tls?: EtcdTlsOptions
   /** The server's `--max-txn-ops`: how many operations a transaction may have; 128 to 10,000. Default: 128, as it is etcd's. */
@@ -35,7 +36,7 @@ export interface EtcdDriverOptions {
 }
 
 /** One member. */
-export interface Endpoint {
+interface Endpoint {
   /** `host:port` */
   readonly host: string
   readonly isSecure: boolean
