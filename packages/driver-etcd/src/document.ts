@@ -58,7 +58,7 @@ export function runOf(kv: IKeyValue): RunRow {
 }
 
 /** @throws StoreError `SLOTKEEPER_STORE_CORRUPT` for a value that is no object */
-export function parsed<T extends object>(kv: IKeyValue): T {
+function parsed<T extends object>(kv: IKeyValue): T {
   try {
     const value: unknown = JSON.parse(kv.value.toString())
     if (typeof value === 'object' && value !== null) return value as T

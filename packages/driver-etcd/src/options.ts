@@ -27,7 +27,12 @@ export interface EtcdDriverOptions {
   /** The user to log in as; together with `password`. */
   readonly username?: string
   /** The user's password, or something that reveals it. */
-  readonly password?: string | { reveal(): string }
+  readonly password?:
+    | string
+    | {
+        /** The password itself. */
+        reveal(): string
+      }
   /** Certificates. An endpoint is reached by TLS when it begins with `https://`, or has no scheme and this is given. */
   readonly tls?: EtcdTlsOptions
   /** The server's `--max-txn-ops`: how many operations a transaction may have; 128 to 10,000. Default: 128, as it is etcd's. */
@@ -35,7 +40,7 @@ export interface EtcdDriverOptions {
 }
 
 /** One member. */
-export interface Endpoint {
+interface Endpoint {
   /** `host:port` */
   readonly host: string
   readonly isSecure: boolean

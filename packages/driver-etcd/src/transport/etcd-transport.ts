@@ -20,7 +20,7 @@ import type { Settled } from '../options.ts'
 import { type Method, type Protocol, protocol } from './protocol.ts'
 
 /** No call waits for longer than this for its answer. */
-export const REQUEST_MS = 5000
+const REQUEST_MS = 5000
 /** A member that says nothing for so long is not the only one to be asked, where asking again is harmless. */
 const MEMBER_MS = 2000
 
