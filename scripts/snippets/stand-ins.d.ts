@@ -2,6 +2,7 @@
 
 import type { Logger, Manager as M, QueueManager, Repository, RunKey, Slot } from '@slotkeeper/core'
 import type { Driver } from '@slotkeeper/core/driver'
+import type { Etcd3 } from 'etcd3'
 import type { ClientBase } from 'pg'
 
 declare global {
@@ -20,6 +21,7 @@ declare global {
   const logger: Logger
   const connectionString: string
   const client: ClientBase
+  const etcd: Etcd3
   const slot: Slot
   const version: string
   const name: string

@@ -27,8 +27,8 @@ export interface EtcdDriverOptions {
   readonly dialTimeoutMs?: number
   /** The user to log in as; together with `password`. */
   readonly username?: string
-  /** The user's password, or something that reveals it, such as a `Secret` of the settings. */
-  readonly password?: string | Pick<Secret, 'reveal'>
+  /** The user's password. */
+  readonly password?: Secret | string
   /** Certificates. An endpoint is reached by TLS when it begins with `https://`, or has no scheme and this is given. */
   readonly tls?: EtcdTlsOptions
   /** The server's `--max-txn-ops`: how many operations a transaction may have; 128 to 10,000. Default: 128, as it is etcd's. */

@@ -30,7 +30,7 @@ test('a store of a newer release, and keys of another program, are refused and l
 test('many who open a new store at once make one', async () => {
   const prefix = newPrefix()
   const drivers = Array.from({ length: 6 }, () => driverOf({ endpoints: endpoints(), prefix }))
-  await Promise.all(drivers.map((driver) => driver.open({ schema: 'migrate' })))
+  await Promise.all(drivers.map(async (driver) => driver.open({ schema: 'migrate' })))
   expect(await userOf(endpoints()).get(`${prefix}/layout`).string()).toBe('1')
 })
 

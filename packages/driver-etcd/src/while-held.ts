@@ -6,7 +6,7 @@ import { exists, isValue } from './operations.ts'
 import { DEFAULT_PREFIX } from './options.ts'
 
 /** How to find the store. */
-export interface AssertHeldOptions {
+export interface WhileHeldOptions {
   /** The prefix of the store, which is in the same cluster. Default: `/slotkeeper`. */
   readonly prefix?: string
 }
@@ -17,20 +17,20 @@ export interface AssertHeldOptions {
  *
  * The user needs the right to read the keys below the prefix.
  * @example
- * const { succeeded } = await client.kv.txn({
- *   compare: [...assertHeld(slot)],
+ * const { succeeded } = await etcd.kv.txn({
+ *   compare: whileHeld(slot),
  *   success: [{ request_put: { key: Buffer.from('/deployed'), value: Buffer.from(version) } }],
  * })
  * @throws InvalidArgumentError (`SLOTKEEPER_INVALID_ARGUMENT`) for a slot that nobody holds: reserved or orphaned
  */
-export function assertHeld(
+export function whileHeld(
   slot: Pick<SlotInfo, 'repository' | 'run' | 'holder' | 'fencingToken'>,
-  { prefix = DEFAULT_PREFIX }: AssertHeldOptions = {},
-): readonly ICompare[] {
+  { prefix = DEFAULT_PREFIX }: WhileHeldOptions = {},
+): ICompare[] {
   const { repository, run, holder, fencingToken } = slot
   if (holder === undefined)
     throw new InvalidArgumentError(
-      `assertHeld for ${run} of ${repository} needs a slot that somebody holds. Claim or adopt it first.`,
+      `whileHeld for ${run} of ${repository} needs a slot that somebody holds. Claim or adopt it first.`,
     )
   const keys = new KeySpace(prefix)
   return [
