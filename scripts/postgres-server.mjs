@@ -29,18 +29,19 @@ const defaults = {
 /**
  * @typedef {object} PostgresServer
  * @property {string} url
- * @property {(signal?: 'SIGINT' | 'SIGQUIT') => Promise<void>} stop
+ * @property {(signal?: 'SIGINT' | 'SIGQUIT' | 'SIGKILL') => Promise<void>} stop
  * @property {() => Promise<void>} start
  */
 
 /**
- * Starts a server of a version, and beside it, when `standby` is set, a copy of it that only answers reads. `urls` has their
+ * Starts a server of a version, and beside it, when `standby` is set, a copy of it that only answers reads; one that is `'following'` gets
+ * every commit before it is answered, and can be promoted. `urls` has their
  * superuser's addresses (no password), `stop` ends what was started and removes it. `settings` go before those of this file; `files` are
  * written into the data directory, readable by the server alone, `pg_hba.conf` among them if it is there. `servers` can each be stopped
- * and started again, where they were and with what they held; `stop('SIGQUIT')` is a crash.
+ * and started again, where they were and with what they held; `stop('SIGQUIT')` is a crash, `stop('SIGKILL')` one of which nobody is told.
  *
  * @param {import('./debian-packages.mjs').Programs} programs
- * @param {{ standby?: boolean, settings?: Record<string, string>, files?: Record<string, string> }} [options]
+ * @param {{ standby?: boolean | 'following', settings?: Record<string, string>, files?: Record<string, string> }} [options]
  * @returns {Promise<{ urls: string[], servers: PostgresServer[], stop: () => Promise<void> }>}
  */
 export async function startPostgres(programs, { standby = false, settings = {}, files = {} } = {}) {
@@ -63,7 +64,12 @@ export async function startPostgres(programs, { standby = false, settings = {}, 
       if (isRoot) await finish(spawn('chown', ['-R', `${nobody}:${nobody}`, copy]), 'chown')
       directories.push(copy)
     }
-    const starts = directories.map(async (path) => serveData(at, path, { ...defaults, ...settings }))
+    const port = await freePort()
+    const ofAll = { ...defaults, ...settings }
+    const own = standby === 'following' ? following(port) : [{}, {}]
+    const starts = directories.map(async (path, which) =>
+      serveData(at, path, which === 0 ? port : await freePort(), { ...ofAll, ...own[which] }),
+    )
     for (const start of await Promise.allSettled(starts))
       if (start.status === 'fulfilled') running.push(start.value)
     await Promise.all(starts)
@@ -72,6 +78,14 @@ export async function startPostgres(programs, { standby = false, settings = {}, 
     throw error
   }
   return { urls: running.map(({ url }) => url), servers: running, stop }
+}
+
+/** What the two servers are told, so that the second has whatever the first has answered. */
+function following(port) {
+  return [
+    { synchronous_standby_names: '*', synchronous_commit: 'remote_apply' },
+    { primary_conninfo: `host=127.0.0.1 port=${port} user=postgres`, wal_retrieve_retry_interval: '100ms' },
+  ]
 }
 
 function initialise({ bin, env, cwd }, data) {
@@ -88,8 +102,7 @@ function finish(child, name) {
   })
 }
 
-async function serveData(at, data, settings) {
-  const port = await freePort()
+async function serveData(at, data, port, settings) {
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const start = () =>
     serve(at, {
@@ -102,7 +115,7 @@ async function serveData(at, data, settings) {
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     async stop(signal = 'SIGINT') {
-      const [pid] = signal === 'SIGQUIT' ? readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n') : []
+      const [pid] = signal !== 'SIGINT' ? readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n') : []
       if (pid !== undefined) process.kill(Number(pid), signal)
       await running.stop()
     },

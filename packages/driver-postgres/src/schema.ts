@@ -23,7 +23,9 @@ CREATE TABLE ${s}.store (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   layout integer NOT NULL,       -- the number of the last of these files
   token_floor bigint NOT NULL,   -- the highest token of any repository that was removed
-  polled_until double precision NOT NULL DEFAULT 0   -- until then somebody looks into hints
+  polled_until double precision NOT NULL DEFAULT 0,  -- until then somebody looks into hints
+  served_by timestamptz NOT NULL DEFAULT pg_postmaster_start_time(),  -- when the server that serves the store was started
+  served_since double precision NOT NULL DEFAULT 0   -- when that was noticed first
 );
 COMMENT ON TABLE ${s}.store IS 'Slotkeeper: one row about the store itself';
 INSERT INTO ${s}.store (layout, token_floor) VALUES (1, 0);
@@ -135,8 +137,8 @@ BEGIN
     RAISE EXCEPTION 'the slot is not held with this token any more' USING ERRCODE = 'SK001';
   END IF;
   now_ms := extract(epoch FROM clock_timestamp()) * 1000;
-  PERFORM 1 FROM ${s}.holders h WHERE h.holder = found_holder AND NOT h.dead
-    AND greatest(h.expires_at, extract(epoch FROM pg_postmaster_start_time()) * 1000 + h.ttl_ms) > now_ms;
+  PERFORM 1 FROM ${s}.holders h CROSS JOIN ${s}.store f WHERE h.holder = found_holder AND NOT h.dead AND f.one
+    AND (h.expires_at > now_ms OR f.served_by <> pg_postmaster_start_time() OR f.served_since + h.ttl_ms > now_ms);
   IF NOT FOUND THEN
     RAISE EXCEPTION 'the holder of the slot is dead or overdue' USING ERRCODE = 'SK002';
   END IF;

@@ -10,10 +10,13 @@ export function fragmentsOf(schema: string) {
   const excluded = (columns: readonly string[]) =>
     columns.map((column) => `${column} = excluded.${column}`).join(', ')
 
-  /** Now, and the time from which on every holder has had its TTL to come back to a server that was down. */
-  const clock = `clock AS MATERIALIZED (SELECT
-    floor(extract(epoch FROM clock_timestamp()) * 1000)::double precision AS wall,
-    floor(extract(epoch FROM pg_postmaster_start_time()) * 1000)::double precision AS up)`
+  /**
+   * Now, and since when the server serves this store, as heartbeats found: another one before was down, or was another machine, and from
+   * then on every holder has its TTL to come back. As long as none has come, nobody is overdue.
+   */
+  const clock = `clock AS MATERIALIZED (
+    SELECT t.wall, CASE WHEN f.served_by = pg_postmaster_start_time() THEN f.served_since ELSE t.wall END AS up
+    FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::double precision AS wall) t CROSS JOIN ${s}.store f WHERE f.one)`
   const expiry = (alias: string) => `greatest(${alias}.expires_at, clock.up + ${alias}.ttl_ms)`
   const gone = `gone AS MATERIALIZED (
     (SELECT h.holder FROM ${s}.holders h WHERE h.dead ORDER BY h.expires_at)

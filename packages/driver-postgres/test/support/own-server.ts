@@ -26,9 +26,30 @@ export class OwnServer {
     return server
   }
 
-  /** Ends it and starts it again later: `SIGINT` fast, `SIGQUIT` at once. */
-  async restart(signal: 'SIGINT' | 'SIGQUIT', afterMs: number): Promise<void> {
+  /** A server and its standby, which has every commit that was answered. */
+  static async startWithStandby(): Promise<{ readonly primary: OwnServer; readonly standby: OwnServer }> {
+    const { servers, stop } = await startPostgres(await postgresPrograms('15'), { standby: 'following' })
+    onTestFinished(stop)
+    const [primary, standby] = servers.map((server) => new OwnServer(server))
+    return { primary: primary as OwnServer, standby: standby as OwnServer }
+  }
+
+  /** Makes a standby the server that takes writes. */
+  async promote(): Promise<void> {
+    await this.#ask('SELECT pg_promote()')
+  }
+
+  /** Ends it: `SIGINT` fast, `SIGQUIT` at once, `SIGKILL` without a word to anybody. */
+  async stop(signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void> {
+    const processes = signal === 'SIGKILL' ? childrenOf(await this.#first()) : []
     await this.#server.stop(signal)
+    // They find out for themselves that they are alone, and hold on to the memory that they share until then.
+    while (processes.some(isThere)) await sleep(20)
+  }
+
+  /** Ends it and starts it again later. */
+  async restart(signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL', afterMs: number): Promise<void> {
+    await this.stop(signal)
     await sleep(afterMs)
     await this.#server.start()
   }
@@ -53,8 +74,7 @@ export class OwnServer {
 
   /** All of it stands still; connections stay open. */
   async pause(): Promise<void> {
-    const [row] = await this.#ask("SELECT pg_read_file('postmaster.pid') AS file")
-    const first = Number(String(row?.file).split('\n')[0])
+    const first = await this.#first()
     this.#paused = [first, ...childrenOf(first)]
     for (const pid of this.#paused) send(pid, 'SIGSTOP')
   }
@@ -73,6 +93,11 @@ export class OwnServer {
       } catch {
         await sleep(20) // it is recovering
       }
+  }
+
+  async #first(): Promise<number> {
+    const [row] = await this.#ask("SELECT pg_read_file('postmaster.pid') AS file")
+    return Number(String(row?.file).split('\n')[0])
   }
 
   async #ask(text: string): Promise<Record<string, unknown>[]> {
@@ -103,6 +128,14 @@ function send(pid: number, name: NodeJS.Signals): void {
     process.kill(pid, name)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
   }
 }
 

@@ -16,6 +16,8 @@ export interface Proxy {
   roundTrips(): number
   /** Ends all connections. */
   cut(): void
+  /** Ends all connections; later ones lead to another server, as an address does that is given to a standby. */
+  lead(target: string): void
 }
 
 /** What becomes of a message: it goes on; it goes on and its answer never comes, for the connection ends. */
@@ -28,7 +30,7 @@ export async function throughProxy(
   target: string,
   fate: (message: Message) => Fate = () => 'pass',
 ): Promise<Proxy> {
-  const { hostname, port } = new URL(target)
+  let { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
   let roundTrips = 0
   const server = createServer((client) => {
@@ -91,10 +93,14 @@ export async function throughProxy(
   const cut = () => {
     for (const socket of sockets) socket.destroy()
   }
+  const lead = (to: string) => {
+    ;({ hostname, port } = new URL(to))
+    cut()
+  }
   onTestFinished(async () => {
     cut()
     server.close()
     await once(server, 'close')
   })
-  return { url: url.href, roundTrips: () => roundTrips, cut }
+  return { url: url.href, roundTrips: () => roundTrips, cut, lead }
 }
