@@ -63,6 +63,29 @@ test('whoever waits gets its slot after a failover to another address, and nobod
   for (const manager of managers) await manager.close()
 }, 90_000)
 
+test('a full disk is told as such, takes nothing that was there, and what was asked meanwhile comes to nothing', async () => {
+  const server = await OwnServer.start()
+  const disk = await server.onSmallDisk()
+  if (disk === undefined) return // this process may mount none
+  await using manager = new Manager({ driver: driverOf({ connectionString: disk.url }) })
+  const slot = await manager.waitForSlot({ repository: hot, run: 'acme/first' })
+  disk.fill()
+  const enqueue = async () => {
+    for (let n = 0; ; n++) {
+      const runs = Array.from({ length: 200 }, (_, at) => ({ run: `acme/${n}-${at}` as const }))
+      await manager.queueManager.addToPendingQueue(hot, runs)
+    }
+  }
+  await expect(enqueue()).rejects.toMatchObject({ code: 'SLOTKEEPER_STORE_FULL', retryable: true })
+  const before = await manager.getQueuedPipelineRuns(hot)
+  disk.unfill()
+  await manager.queueManager.addToPendingQueue(hot, [{ run: 'acme/last' }])
+  const after = await manager.getQueuedPipelineRuns(hot)
+  expect(after.length).toBe(before.length + 1)
+  expect(slot.isHeld).toBe(true)
+  await slot.release()
+}, 90_000)
+
 for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const)
   test(`waiters get their slots in order after a restart (${signal})`, async () => {
     const server = await OwnServer.start()

@@ -202,7 +202,7 @@ export function start(program: string, ...args: string[]): Child {
   )
 }
 
-const hooks = join(import.meta.dirname, 'processes', 'sources.mjs')
+const hooks = join(import.meta.dirname, '..', '..', '..', 'scripts', 'sources.mjs')
 
 export class Child {
   readonly process: ChildProcess

@@ -42,7 +42,7 @@ test(
       store: cluster.endpoints.join(','),
       seconds: SECONDS,
       ttlMs: 3000,
-      execArgv: ['--import', join(import.meta.dirname, '..', 'processes', 'sources.mjs')],
+      execArgv: ['--import', join(import.meta.dirname, '..', '..', '..', '..', 'scripts', 'sources.mjs')],
       faults: {
         async lockFor(ms) {
           for (let n = 0; n < 2; n++) {

@@ -1,9 +1,19 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { onTestFinished } from 'vitest'
 import { postgresPrograms } from '../../../../scripts/postgres-programs.mjs'
 import { type PostgresServer, startPostgres } from '../../../../scripts/postgres-server.mjs'
+import { ids, ownDirectory, temporary } from '../../../../scripts/server-process.mjs'
+import { fillUp, mountSmallDisk } from '../../../../scripts/small-disk.mjs'
+
+/** A database that can be out of room. */
+export interface SmallDisk {
+  readonly url: string
+  fill(): void
+  unfill(): void
+}
 
 /** A server of one test's own, which may be stopped, killed and paused. It ends with the test. */
 export class OwnServer {
@@ -16,8 +26,8 @@ export class OwnServer {
     this.url = server.url
   }
 
-  static async start(): Promise<OwnServer> {
-    const { servers, stop } = await startPostgres(await postgresPrograms('15'))
+  static async start(settings: Readonly<Record<string, string>> = {}): Promise<OwnServer> {
+    const { servers, stop } = await startPostgres(await postgresPrograms('15'), { settings })
     const server = new OwnServer(servers[0] as PostgresServer)
     onTestFinished(async () => {
       server.resume()
@@ -52,6 +62,37 @@ export class OwnServer {
     await this.stop(signal)
     await sleep(afterMs)
     await this.#server.start()
+  }
+
+  /** A database whose tables are on a disk that can be filled up; nothing where this process may not mount one. */
+  async onSmallDisk(): Promise<SmallDisk | undefined> {
+    const directory = temporary('disk')
+    const place = ownDirectory(directory, 'tables')
+    const unmount = mountSmallDisk(place, { megabytes: 64, ...(ids.uid !== undefined && { owner: ids.uid }) })
+    onTestFinished(() => {
+      unmount?.()
+      rmSync(directory, { recursive: true, force: true })
+    })
+    if (unmount === undefined) return undefined
+    await this.#ask(`CREATE TABLESPACE small LOCATION '${place}'`)
+    await this.#ask('CREATE DATABASE small TABLESPACE small TEMPLATE template0')
+    const url = new URL(this.url)
+    url.pathname = '/small'
+    const filler = join(place, 'filler')
+    return { url: url.href, fill: () => fillUp(filler), unfill: () => rmSync(filler, { force: true }) }
+  }
+
+  /** Takes every connection that it gives, and holds them for so long. */
+  async crowd(ms: number): Promise<void> {
+    const clients: pg.Client[] = []
+    try {
+      for (;;) clients.push(await this.#connect())
+    } catch {
+      // It is full.
+      await sleep(ms)
+    } finally {
+      await Promise.all(clients.map((client) => client.end().catch(() => undefined)))
+    }
   }
 
   /** Kills one of its processes that serves somebody, upon which it throws out everybody, and recovers. */

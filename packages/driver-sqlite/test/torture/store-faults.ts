@@ -1,24 +1,16 @@
-import { execFileSync } from 'node:child_process'
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StoreFaults } from '@slotkeeper/testing/torture'
+import { fillUp, mountSmallDisk } from '../../../../scripts/small-disk.mjs'
 import { cleanUp, directory, Sqlite } from '../support.ts'
-
-const MEGABYTE = Buffer.alloc(2 ** 20)
 
 /** A directory on a small disk of its own where this process may mount one; tells whether it is. */
 export function smallDisk(): { readonly folder: string; readonly isSmall: boolean } {
   const folder = directory()
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', folder], { stdio: 'ignore' })
-  } catch {
-    return { folder, isSmall: false }
-  }
-  cleanUp(() => {
-    execFileSync('umount', ['-l', folder])
-  })
-  return { folder, isSmall: true }
+  const unmount = mountSmallDisk(folder, { megabytes: 64 })
+  if (unmount !== undefined) cleanUp(unmount)
+  return { folder, isSmall: unmount !== undefined }
 }
 
 /** What may happen to a SQLite file. `isSmall`: its disk may be filled up. */
@@ -46,20 +38,6 @@ export function storeFaults(path: string, isSmall: boolean): StoreFaults {
       },
       unfill: () => rmSync(filler, { force: true }),
     }),
-  }
-}
-
-function fillUp(path: string): void {
-  const file = openSync(path, 'w')
-  try {
-    for (let size = MEGABYTE.length; size >= 512; size /= 2)
-      try {
-        for (;;) writeSync(file, MEGABYTE, 0, size)
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-      }
-  } finally {
-    closeSync(file)
   }
 }
 

@@ -8,7 +8,7 @@ import { DOCTORS } from './doctor.ts'
 import { smallDisk, storeFaults } from './store-faults.ts'
 
 /** The workers run the packages' sources, as the tests do. */
-const EXEC_ARGV = ['--import', join(import.meta.dirname, '..', 'processes', 'sources.mjs')]
+const EXEC_ARGV = ['--import', join(import.meta.dirname, '..', '..', '..', '..', 'scripts', 'sources.mjs')]
 
 const SECONDS = Number(process.env.SLOTKEEPER_TORTURE_SECONDS ?? 15)
 

@@ -1,10 +1,13 @@
-// Lets a plain Node.js process run the packages' sources, as vitest's aliases do for tests.
+// node --import ./scripts/sources.mjs: a plain Node.js process runs the packages' sources, as vitest's aliases do for tests.
 import { registerHooks } from 'node:module'
 
-const packages = new URL('../../../', import.meta.url)
+const packages = new URL('../packages/', import.meta.url)
 const entries = {
   '@slotkeeper/core/driver': 'core/src/driver-entry.ts',
+  '@slotkeeper/core/node': 'core/src/node.ts',
   '@slotkeeper/core': 'core/src/index.ts',
+  '@slotkeeper/migrations/connection': 'migrations/src/connection.ts',
+  '@slotkeeper/migrations': 'migrations/src/index.ts',
 }
 
 registerHooks({
