@@ -30,6 +30,7 @@ export {
   type RunKey,
   tokenOf,
 } from './keys.ts'
+export { type Logger, silentLogger } from './logger.ts'
 export {
   type Changes,
   type Facts,

@@ -1,6 +1,7 @@
 import type { Command, Place } from './commands.ts'
 import type { SlotkeeperError } from './errors.ts'
 import type { HolderId, RepositoryKey, RunKey } from './keys.ts'
+import type { Logger } from './logger.ts'
 import type { HolderRow, RepositoryRow, RunRow, StoreEvent } from './rows.ts'
 import type { Decide, Decision, Section } from './section.ts'
 
@@ -20,6 +21,14 @@ export interface Manifest {
   readonly budget: number
   /** How often waiters look for themselves although nobody told them, in ms. */
   readonly backstopMs: number
+}
+
+/** How a driver is opened. */
+export interface OpenOptions {
+  /** `migrate`: makes the store where there is none and brings it up to the release. `check`: changes nothing, and fails instead. */
+  readonly schema: 'migrate' | 'check'
+  /** Where a driver says what no answer of it tells: that it goes on in another way than before, and back. Default: nowhere. */
+  readonly logger?: Logger
 }
 
 /** The commands of one domain, decided together in one commit. */
@@ -148,7 +157,7 @@ export interface Driver {
   readonly manifest: Manifest
 
   /** Connects and makes or checks the store's schema. Called once, before anything else. */
-  open(options: { readonly schema: 'migrate' | 'check' }, signal?: AbortSignal): void | Promise<void>
+  open(options: OpenOptions, signal?: AbortSignal): void | Promise<void>
 
   /**
    * Decides each domain's commands in one commit: loads a Section, calls `decide`, commits what it recorded, and on a conflict loads

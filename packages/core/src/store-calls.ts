@@ -103,7 +103,7 @@ export abstract class StoreCalls implements BatcherHost, CallHost {
     if (this.#opened) return
     if (this.#opening !== undefined) return this.#opening
     const stop = new AbortController()
-    const opened = this.driver.open({ schema: this.options.schema }, stop.signal)
+    const opened = this.driver.open({ schema: this.options.schema, logger: this.logger }, stop.signal)
     if (!(opened instanceof Promise)) {
       this.#opened = true
       return

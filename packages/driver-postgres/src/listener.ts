@@ -1,3 +1,4 @@
+import type { Logger } from '@slotkeeper/core/driver'
 import pg from 'pg'
 import { cut } from './connections.ts'
 import { quoted } from './sql-names.ts'
@@ -20,6 +21,8 @@ export interface ListenerOptions {
   readonly channel: string
   /** False: the server is never asked to tell. */
   readonly listen: boolean
+  /** Told once when the server tells nothing any more, and once when it does again. */
+  readonly logger: Logger
   /** Sends a notification on another connection. */
   readonly notify: (payload: string) => Promise<void>
   /** The server tells from now on. */
@@ -45,6 +48,8 @@ export class Listener {
   #pauses = 0
   #problem: string | undefined
   #looks = false
+  /** The log knows that the server tells nothing. */
+  #isQuiet = false
 
   constructor(options: ListenerOptions) {
     this.#options = options
@@ -122,6 +127,10 @@ export class Listener {
         isLost = true
         this.#looks = true
         cut(client)
+        this.#options.logger.warn(
+          { event: 'notifications-blocked' },
+          'notifications of PostgreSQL do not come through, as behind a pooler: looking every second instead',
+        )
         if (this.#client === client) this.#look()
         return
       }
@@ -132,6 +141,9 @@ export class Listener {
     if (this.#client !== client || isLost) return
     this.#pauses = 0
     this.#problem = undefined
+    if (this.#isQuiet)
+      this.#options.logger.info({ event: 'notifications-back' }, 'told of changes by PostgreSQL again')
+    this.#isQuiet = false
     this.#options.onBegin()
   }
 
@@ -150,6 +162,12 @@ export class Listener {
     this.#problem = error instanceof Error ? error.message : String(error)
     this.#options.onPause()
     if (!this.#running) return
+    if (!this.#isQuiet)
+      this.#options.logger.warn(
+        { event: 'notifications-lost', error: this.#problem },
+        'not told of changes by PostgreSQL for now: waiters look for themselves until it is reached again',
+      )
+    this.#isQuiet = true
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** this.#pauses++, LAST_PAUSE_MS) * (0.5 + Math.random() / 2)
     this.#timer = setTimeout(() => void this.#connect(), pauseMs).unref()
   }

@@ -4,11 +4,11 @@ import type pg from 'pg'
 
 /** Where the database is, and how the driver uses it. */
 export interface PostgresDriverOptions extends PostgresServer {
-  /** A pool of yours instead of an address; it stays open when the driver is closed. Listening takes a connection of its own beside it. */
+  /** A pool of yours instead of an address; it stays open when the driver is closed. Heartbeats and listening take a connection each beside it. */
   readonly pool?: pg.Pool
   /** The schema that holds the store; made at `open` where there is none. Default: `slotkeeper`. */
   readonly schema?: string
-  /** The most connections of this driver, the one that listens aside; 1 to 1000. Default: 10. */
+  /** The most connections of this driver, the ones for listening and heartbeats aside; 1 to 1000. Default: 10. */
   readonly maxConnections?: number
   /** How long a decision waits for a lock that somebody else holds, in ms, 1 to 60,000. Default: 5000. */
   readonly lockTimeoutMs?: number

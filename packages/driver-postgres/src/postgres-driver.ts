@@ -7,11 +7,14 @@ import {
   type HolderId,
   type HolderTerm,
   InternalError,
+  type Logger,
   ManagerClosedError,
   type Manifest,
+  type OpenOptions,
   type Query,
   type Snapshot,
   type Sweep,
+  silentLogger,
   type WatchEvent,
   type WatchOptions,
 } from '@slotkeeper/core/driver'
@@ -53,6 +56,8 @@ export function postgresDriver(options: PostgresDriverOptions): Driver {
 interface Open {
   readonly connections: Connections
   readonly keeping: Keeping
+  /** For heartbeats alone, which must not wait for decisions. */
+  readonly beating: Keeping
   readonly lanes: Lanes
   readonly watchers: Watchers
   readonly listener: Listener
@@ -72,9 +77,9 @@ class PostgresDriver implements Driver {
     this.manifest = options.listen ? MANIFEST : { ...MANIFEST, wakes: 'poll' }
   }
 
-  async open({ schema }: { readonly schema: 'migrate' | 'check' }, signal?: AbortSignal): Promise<void> {
+  async open({ schema, logger = silentLogger }: OpenOptions, signal?: AbortSignal): Promise<void> {
     if (this.#closed) throw closed()
-    const opened = this.#equip()
+    const opened = this.#equip(logger)
     try {
       await openStore(
         { ...this.#options, pool: opened.connections.pool, keeping: opened.keeping },
@@ -104,7 +109,7 @@ class PostgresDriver implements Driver {
   }
 
   heartbeat(holder: HolderId, signal?: AbortSignal): Promise<HolderTerm> {
-    return this.#call('A heartbeat failed', signal, (keeping) => heartbeat(keeping, holder, signal))
+    return this.#call('A heartbeat failed', signal, (_, beating) => heartbeat(beating, holder, signal))
   }
 
   closeHolder(holder: HolderId, signal?: AbortSignal): Promise<void> {
@@ -139,34 +144,37 @@ class PostgresDriver implements Driver {
     if (opened !== undefined) await this.#end(opened)
   }
 
-  async #end({ watchers, listener, connections }: Open): Promise<void> {
+  async #end({ watchers, listener, connections, beating }: Open): Promise<void> {
     watchers.close()
     listener.stop()
-    await connections.close(closed())
+    await Promise.all([connections, beating.connections].map((each) => each.close(closed())))
   }
 
   async #call<T>(
     doing: string,
     signal: AbortSignal | undefined,
-    work: (keeping: Keeping) => Promise<T>,
+    work: (keeping: Keeping, beating: Keeping) => Promise<T>,
   ): Promise<T> {
-    const { keeping } = this.#get()
+    const { keeping, beating } = this.#get()
     try {
-      return await work(keeping)
+      return await work(keeping, beating)
     } catch (error) {
       throw coded(signal?.aborted === true ? signal.reason : error, doing)
     }
   }
 
-  #equip(): Open {
+  #equip(logger: Logger): Open {
     const { schema, lockTimeoutMs, history, listen, maxConnections } = this.#options
     const { pool } = this.#options
     const config = pool?.options ?? connectionOptions(this.#options.connection)
-    const connections = new Connections(
-      pool === undefined ? { config: { ...config, max: maxConnections } } : { pool },
-      { sql: this.#sql, lockTimeoutMs },
-    )
     const sql = this.#sql
+    // A pool hides its password from copies of its options.
+    const own = (max: number) => ({ config: { ...config, password: config.password, max } })
+    const connections = new Connections(pool === undefined ? own(maxConnections) : { pool }, {
+      sql,
+      lockTimeoutMs,
+    })
+    const beating = { connections: new Connections(own(1), { sql, lockTimeoutMs }), sql }
     const origin = randomUUID()
     const channel = channelOf(schema)
     const keeping: Keeping = { connections, sql }
@@ -178,6 +186,7 @@ class PostgresDriver implements Driver {
       config,
       channel,
       listen,
+      logger,
       notify: async (payload) => {
         await ask(
           keeping,
@@ -204,7 +213,7 @@ class PostgresDriver implements Driver {
       (works, signal) => transact(deciding, works, signal),
       (error, domain) => coded(error, `${domain} cannot be decided`),
     )
-    return { connections, keeping, lanes, watchers, listener }
+    return { connections, keeping, beating, lanes, watchers, listener }
   }
 
   #get(): Open {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Manager, repository } from '@slotkeeper/core'
-import type { WatchEvent } from '@slotkeeper/core/driver'
+import type { Logger, WatchEvent } from '@slotkeeper/core/driver'
 import { beforeAll, expect, test } from 'vitest'
 import { channelOf } from '../src/sql-names.ts'
 import { newDatabase, newName, onEachServer, sql } from './support/servers.ts'
@@ -27,6 +27,14 @@ function hear(hints: AsyncIterable<WatchEvent>): { readonly heard: WatchEvent[] 
     for await (const hint of hints) heard.push(hint)
   })()
   return { heard }
+}
+
+/** Notes the level and the event of every word. */
+function writingTo(words: string[]): Logger {
+  const at = (level: string) => (fields: object) => {
+    words.push(`${level} ${(fields as { readonly event?: string }).event}`)
+  }
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
 onEachServer((server) => {
@@ -57,7 +65,9 @@ onEachServer((server) => {
 
   test('a listener whose connection is ended comes back by itself, says so, and hears again', async () => {
     const schema = newName('s')
-    const driver = await openDriver({ connectionString, schema })
+    const words: string[] = []
+    const driver = driverOf({ connectionString, schema })
+    await driver.open({ schema: 'migrate', logger: writingTo(words) })
     const other = await openDriver({ connectionString, schema })
     const controller = new AbortController()
     const { heard } = hear(driver.watch({ wants: () => true, signal: controller.signal }))
@@ -75,6 +85,7 @@ onEachServer((server) => {
     const holder = await openHolder(other)
     const row = await grantOf(other, 'acme/after', holder)
     await until(() => heard.some((hint) => hint.kind === 'event' && hint.event.run === row.run))
+    expect(words).toEqual(['warn notifications-lost', 'info notifications-back'])
     controller.abort()
   })
 

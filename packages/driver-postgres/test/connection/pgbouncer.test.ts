@@ -27,16 +27,28 @@ describe('through PgBouncer in transaction mode', () => {
 
   test('a Manager says that it looks, and a waiter of another one gets its slot all the same', async () => {
     const schema = `looks_${randomBytes(6).toString('hex')}`
-    const open = () => new Manager({ driver: postgresDriver({ connectionString, schema }) })
+    const words: object[] = []
+    const ignore = () => {}
+    const logger = {
+      debug: ignore,
+      info: ignore,
+      error: ignore,
+      warn: (fields: object) => words.push(fields),
+    }
+    const open = (options = {}) =>
+      new Manager({ driver: postgresDriver({ connectionString, schema }), ...options })
     const hot = repository('acme/api', { concurrencyLimit: 1 })
     await using first = open()
-    await using second = open()
+    await using second = open({ logger })
     const slot = await first.waitForSlot({ repository: hot, run: 'acme/first' })
     const next = second.waitForSlot({ repository: hot, run: 'acme/second' })
     await expect.poll(async () => (await first.getQueuedPipelineRuns(hot)).length).toBe(1)
     await expect
       .poll(async () => (await second.health()).detail, { timeout: 15_000 })
       .toContain('looking every second')
+    expect(
+      words.filter((fields) => 'event' in fields && fields.event === 'notifications-blocked'),
+    ).toHaveLength(1)
     await slot.release()
     await (await next).release()
   })

@@ -7,6 +7,7 @@ import {
   type HolderTerm,
   ManagerClosedError,
   type Manifest,
+  type OpenOptions,
   type Query,
   type Snapshot,
   StoreError,
@@ -158,7 +159,7 @@ export class FaultyDriver implements Driver {
     for (const fail of [...this.#watches]) fail(gone())
   }
 
-  open(options: { readonly schema: 'migrate' | 'check' }, signal?: AbortSignal): void | Promise<void> {
+  open(options: OpenOptions, signal?: AbortSignal): void | Promise<void> {
     return this.#call('open', signal, () => this.#inner.open(options, signal))
   }
 
