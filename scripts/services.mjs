@@ -18,7 +18,7 @@ const needs = {
     'driver-postgres': ['postgres', 'pgbouncer'],
     'driver-etcd': ['etcd'],
   },
-  bench: { migrations: ['postgres'], postgres: ['durable', 'redis'] },
+  bench: { etcd: ['durableEtcd'], migrations: ['postgres'], postgres: ['durable', 'redis'] },
 }
 
 /** What syncs and answers as a server of a user does. */
@@ -44,6 +44,11 @@ const starters = {
     if (found.TEST_ETCD_ENDPOINTS) return
     const { endpoints } = await start(startEtcd(await etcdPrograms()))
     found.TEST_ETCD_ENDPOINTS = endpoints.join(',')
+  },
+  durableEtcd: async (found, start) => {
+    if (found.BENCH_ETCD_ENDPOINTS) return
+    const { endpoints } = await start(startEtcd(await etcdPrograms(), { fsync: true }))
+    found.BENCH_ETCD_ENDPOINTS = endpoints.join(',')
   },
   redis: async (found, start) => {
     found.BENCH_REDIS_URL ??= (await start(startRedis())).url
@@ -111,7 +116,7 @@ function literally(text) {
  * - `TEST_POSTGRES_BIN`: where `psql` and `pg_dump` of version 15 are; `TEST_POSTGRES_LIBRARIES` where their libraries are
  * - `TEST_PGBOUNCER_URL`: PgBouncer in transaction mode, before the server of `TEST_POSTGRES_URL`
  * - `TEST_ETCD_ENDPOINTS`: an etcd; yours, if you set it, and then everything is below a prefix that nobody has
- * - `BENCH_POSTGRES_URL`, `BENCH_REDIS_URL`: servers that have every commit on the disk before they answer
+ * - `BENCH_POSTGRES_URL`, `BENCH_ETCD_ENDPOINTS`, `BENCH_REDIS_URL`: servers that have every commit on the disk before they answer
  *
  * Where version 15 or PgBouncer cannot be had, `TEST_POSTGRES_15_PROBLEM` or `TEST_PGBOUNCER_PROBLEM` says why, for the tests that need
  * it to fail with.

@@ -2,6 +2,7 @@ import type { Case } from '../harness/case.ts'
 
 /** The suites by name. A new one is added here; only the chosen ones are loaded. */
 const suites: Readonly<Record<string, () => Promise<{ readonly cases: readonly Case[] }>>> = {
+  etcd: () => import('./etcd/index.ts'),
   memory: () => import('./memory/index.ts'),
   migrations: () => import('./migrations/index.ts'),
   postgres: () => import('./postgres/index.ts'),

@@ -113,7 +113,10 @@ function meaningOf({ code, details }: Told): Meaning | undefined {
     case status.INTERNAL:
     case status.ABORTED:
     case status.RESOURCE_EXHAUSTED:
-      return ['SLOTKEEPER_STORE_UNAVAILABLE', 'Check the endpoints, and that the cluster has a leader.']
+      return [
+        'SLOTKEEPER_STORE_UNAVAILABLE',
+        'Check the endpoints and their scheme, http:// or https://, and that the cluster has a leader.',
+      ]
     case status.PERMISSION_DENIED:
     case status.UNAUTHENTICATED:
       return ['SLOTKEEPER_STORE_PERMISSION', 'Check the user and its role.']

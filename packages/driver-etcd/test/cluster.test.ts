@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunKey, Slot } from '@slotkeeper/core'
 import { expect, test, vi } from 'vitest'
 import { leaderOf, ownCluster } from './support/cluster.ts'
+import { quietWay } from './support/silence.ts'
 import { managerOf, repo, until } from './support/store.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
@@ -85,4 +86,26 @@ test('a leader that is killed, or stands still, and a cluster without a majority
   expect(most()).toBeLessThanOrEqual(LIMIT)
   expect(new Set(tokens).size).toBe(tokens.length)
   console.log(`cluster: ${tokens.length} grants, ${most()} at once`)
+})
+
+test('who is cut off from the member that it uses, and not told so, goes on with another one', async () => {
+  const { endpoints } = await ownCluster({ members: 3 })
+  const way = await quietWay(endpoints[0] as string)
+  const cutOff = managerOf({ endpoints: [way.endpoint, ...endpoints.slice(1)] }, { holderTtlMs: 10_000 })
+  const other = managerOf({ endpoints: endpoints.slice(1) })
+  const first = await other.waitForSlot({ repository: repo(1), run: 'acme/first' })
+  const told: string[] = []
+  cutOff.queueManager.setupWatcher('acme/api', (event) => told.push(`${event.kind} ${event.run}`))
+  const waiting = cutOff.waitForSlot({ repository: repo(1), run: 'acme/waits' })
+  await until('it waits', async () => (await other.getCurrentSlots('acme/api')).waiting === 1)
+  way.silence()
+  await first.release()
+  const slot = await waiting
+  expect(slot.fencingToken).toBeGreaterThan(first.fencingToken)
+  expect((await slot.release()).kind).toBe('released')
+  await until('its watch goes on as well', async () => {
+    const next = await other.acquireSlot({ repository: repo(1), run: 'acme/next' })
+    if (next.kind === 'granted') await next.slot.release()
+    return told.includes('released acme/next')
+  })
 })

@@ -27,6 +27,8 @@ export class WatchStream {
   #stream: ClientDuplexStream<IWatchRequest, IWatchResponse> | undefined
   #timer: NodeJS.Timeout | undefined
   #running = false
+  /** Counts the streams that were asked for: of several that come about late, only the last one counts. */
+  #attempt = 0
   #failures = 0
   /** The revision up to which all was told; 0 = begin anew. */
   #told = 0
@@ -50,9 +52,14 @@ export class WatchStream {
   }
 
   async #open(): Promise<void> {
+    const attempt = ++this.#attempt
     try {
       const stream = await this.#transport.watch()
-      if (!this.#running) return stream.cancel()
+      if (!this.#running || this.#attempt !== attempt) {
+        stream.on('error', () => undefined) // it is cancelled
+        stream.cancel()
+        return
+      }
       this.#stream = stream
       // An error is followed by the end of the status, or is all that comes: both lead to the next attempt, once.
       const again = () => this.#again(stream)
@@ -70,7 +77,7 @@ export class WatchStream {
       } as IWatchRequest)
     } catch {
       // Told by the calls that everybody makes; here it is tried again.
-      this.#again(undefined)
+      if (this.#attempt === attempt) this.#again(undefined)
     }
   }
 
