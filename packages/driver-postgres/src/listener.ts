@@ -44,6 +44,9 @@ export class Listener {
   readonly #options: ListenerOptions
   #client: pg.Client | undefined
   #timer: NodeJS.Timeout | undefined
+  /** The looks under way; another number ends them. */
+  #looking = 0
+  #lookTimer: NodeJS.Timeout | undefined
   #running = false
   #pauses = 0
   #problem: string | undefined
@@ -73,6 +76,7 @@ export class Listener {
   stop(): void {
     this.#running = false
     clearTimeout(this.#timer)
+    this.#stopLooking()
     const client = this.#client
     this.#client = undefined
     if (client !== undefined) cut(client)
@@ -80,23 +84,32 @@ export class Listener {
 
   /** Looks again and again. Decisions that were under way when it began do not know of it yet, so that for a while everything may have changed. */
   #look(): void {
+    this.#stopLooking()
+    const mine = this.#looking
     let since = ALL
     let unsure = UNSURE_LOOKS
     const again = async () => {
       try {
         const { payloads, next } = await this.#options.look(since)
+        if (mine !== this.#looking) return
         if (since === ALL) this.#options.onBegin()
         else for (const payload of payloads) this.#options.onNotification(payload)
         since = next
         this.#problem = undefined
       } catch (error) {
+        if (mine !== this.#looking) return
         this.#problem = error instanceof Error ? error.message : String(error)
         unsure = UNSURE_LOOKS
       }
       if (unsure-- > 0) this.#options.onGap()
-      if (this.#running) this.#timer = setTimeout(() => void again(), LOOK_MS).unref()
+      this.#lookTimer = setTimeout(() => void again(), LOOK_MS).unref()
     }
     void again()
+  }
+
+  #stopLooking(): void {
+    this.#looking++
+    clearTimeout(this.#lookTimer)
   }
 
   async #connect(): Promise<void> {
@@ -121,18 +134,14 @@ export class Listener {
       await client.connect()
       await client.query(`LISTEN ${quoted(this.#options.channel)}`)
       const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
-      // A pooler answers with another number than the server: whether it lets notifications through is found out.
+      // A pooler answers with another number than the server. Whether it lets notifications through is found out, and nobody waits for that.
       const { processID } = client as unknown as { processID: number }
-      if (rows[0]?.pid !== processID && !(await this.#isHeard(probe, (heard) => (onProbe = heard)))) {
-        isLost = true
-        this.#looks = true
-        cut(client)
-        this.#options.logger.warn(
-          { event: 'notifications-blocked' },
-          'notifications of PostgreSQL do not come through, as behind a pooler: looking every second instead',
-        )
-        if (this.#client === client) this.#look()
-        return
+      if (rows[0]?.pid !== processID && this.#client === client) {
+        this.#look()
+        const isHeard = await this.#isHeard(probe, (heard) => (onProbe = heard))
+        if (this.#client !== client || isLost) return
+        if (isHeard) this.#stopLooking()
+        else return this.#listenNoMore(client)
       }
     } catch (error) {
       cut(client)
@@ -145,6 +154,17 @@ export class Listener {
       this.#options.logger.info({ event: 'notifications-back' }, 'told of changes by PostgreSQL again')
     this.#isQuiet = false
     this.#options.onBegin()
+  }
+
+  /** Only looks from now on. */
+  #listenNoMore(client: pg.Client): void {
+    this.#looks = true
+    this.#client = undefined
+    cut(client)
+    this.#options.logger.warn(
+      { event: 'notifications-blocked' },
+      'notifications of PostgreSQL do not come through, as behind a pooler: looking every second instead',
+    )
   }
 
   async #isHeard(probe: string, whenHeard: (heard: () => void) => void): Promise<boolean> {
