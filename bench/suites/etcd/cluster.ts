@@ -5,7 +5,7 @@ import { Etcd3 } from 'etcd3'
 import type { Context, Measure, Sample } from '../../harness/case.ts'
 
 /** The members of the cluster that `npm run bench` has started, or of yours. */
-export function endpoints(): string[] {
+function endpoints(): string[] {
   const value = process.env.BENCH_ETCD_ENDPOINTS
   if (value === undefined) throw new Error('BENCH_ETCD_ENDPOINTS is missing: npm run bench sets it.')
   return value.split(',')

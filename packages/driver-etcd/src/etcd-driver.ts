@@ -177,6 +177,7 @@ class EtcdDriver implements Driver {
       time: new StoreClock(this.#clock, keys),
       clock: this.#clock,
       maxOperations: settled.maxOperations,
+      dead: new Set(),
     }
     const origin = randomUUID()
     const watchers: Watchers = new Watchers(keys, origin, {

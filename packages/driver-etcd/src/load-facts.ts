@@ -56,6 +56,8 @@ interface Finding {
   readonly keys: KeySpace
   readonly domain: RepositoryKey
   readonly request: SectionRequest
+  /** Holders that a sweep has found dead: they are looked at first. */
+  readonly suspects: ReadonlySet<HolderId>
   readonly own: IRequestOp
   document: DomainDocument
   revision: number
@@ -72,6 +74,7 @@ export function* loading(
   batch: Pick<DomainBatch, 'domain' | 'commands'>,
   budget: number,
   moment: () => Moment,
+  suspects: ReadonlySet<HolderId>,
 ): Loading<Loaded> {
   const request = sectionRequest(batch, budget)
   const domain = batch.domain as RepositoryKey
@@ -80,7 +83,7 @@ export function* loading(
       `The domain ${domain} was asked to decide for ${request.repositories.join(', ')}.`,
     )
   const finding: Finding = {
-    ...{ keys, domain, request },
+    ...{ keys, domain, request, suspects },
     own: get(keys.domain(domain)),
     document: NO_DOCUMENT,
     revision: 0,
@@ -133,9 +136,10 @@ function* loadNamed(finding: Finding): Loading<RunRow[]> {
 
 /** The second round and, rarely, further ones: the head of the queue, and with it the holders of the domain. */
 function* loadQueue(finding: Finding): Loading<RunRow[]> {
-  const { keys, domain, request, document, holders } = finding
+  const { keys, domain, request, document, holders, suspects } = finding
   const queue = new Queue(keys, domain, document.levels, request.heads)
-  const strangers = inTurn(document.holders.flatMap(([holder]) => (holders.has(holder) ? [] : holder)))
+  const others = document.holders.flatMap(([holder]) => (holders.has(holder) ? [] : holder))
+  const strangers = inTurn(others, suspects)
   const ranges = queue.ranges()
   const answers = yield* round(finding, [...ranges, ...strangers.map((holder) => get(keys.alive(holder)))])
   queue.hear(answers.slice(0, ranges.length))
@@ -221,9 +225,11 @@ export function holderOf(holder: HolderId, kv: IKeyValue | undefined): HolderRow
 
 let turn = 0
 
-/** All of them, or, where there are too many, some in turn. */
-function inTurn(holders: readonly HolderId[]): readonly HolderId[] {
+/** All of them, or, where there are too many, some in turn, and first those that are said to be dead. */
+function inTurn(holders: readonly HolderId[], suspects: ReadonlySet<HolderId>): readonly HolderId[] {
   if (holders.length <= MOST_HOLDERS) return holders
   turn = (turn + MOST_HOLDERS) % holders.length
-  return [...holders.slice(turn), ...holders.slice(0, turn)].slice(0, MOST_HOLDERS)
+  const first = holders.filter((holder) => suspects.has(holder))
+  const others = [...holders.slice(turn), ...holders.slice(0, turn)].filter((holder) => !suspects.has(holder))
+  return [...first, ...others].slice(0, MOST_HOLDERS)
 }

@@ -33,7 +33,7 @@ export async function raiseTokenFloor(options: EtcdDriverOptions): Promise<bigin
   try {
     const { maxOperations, dialTimeoutMs: timeoutMs } = settled
     const time = new StoreClock(systemClock, keys)
-    await openStore({ transport, keys, time, clock: systemClock, maxOperations }, 'check', {
+    await openStore({ transport, keys, time, clock: systemClock, maxOperations, dead: new Set() }, 'check', {
       timeoutMs,
       signal: undefined,
     })

@@ -1,4 +1,4 @@
-import type { Clock } from '@slotkeeper/core/driver'
+import { type Clock, type HolderId, StoreError } from '@slotkeeper/core/driver'
 import type { IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3'
 import { isFull } from './failure.ts'
 import type { KeySpace } from './keys.ts'
@@ -19,6 +19,8 @@ export interface Store {
   readonly clock: Clock
   /** How many operations a transaction may have. */
   readonly maxOperations: number
+  /** The holders that the last sweep found dead. */
+  readonly dead: Set<HolderId>
 }
 
 /** What was read at one moment, and when that was. */
@@ -49,6 +51,11 @@ export async function readNow(
     return ask([time.read()])
   })
   const answers = response.responses.map(rangeOf)
+  if (answers[before.length - 2]?.kvs.length !== 1)
+    throw new StoreError(
+      'SLOTKEEPER_STORE_CORRUPT',
+      `The store below ${keys.prefix} has no clock any more: somebody has deleted its keys. Open it anew, or restore a backup.`,
+    )
   const valueAt = (at: number) => Number(answers[at]?.kvs[0]?.value.toString() ?? 0)
   const revision = Number(response.header.revision)
   return {

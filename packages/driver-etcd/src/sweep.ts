@@ -42,6 +42,8 @@ export async function sweepStore(
     .map((key) => holderAt(key.slice(all('holder').length)))
     .filter((holder) => !living.has(holder))
 
+  store.dead.clear()
+  for (const holder of dead) store.dead.add(holder)
   const domains: string[] = []
   const claim = (found: readonly string[]) => claimSome(store, found, domains, { now, budget, signal })
   await claim(keysAt(0).map((key) => key.slice(from)))

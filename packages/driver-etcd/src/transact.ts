@@ -122,6 +122,7 @@ async function load(
         { ...work.batch, commands: commandsOf(work.batch, manifest.budget) },
         manifest.budget,
         () => (progress.read as Read).moment,
+        store.dead,
       ),
       ...{ operations: [], revision: undefined, read: undefined },
     }
