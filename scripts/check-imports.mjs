@@ -60,9 +60,11 @@ function wrongImports({ folder, manifest }, all) {
   )
 }
 
-/** Tests may start the servers that the scripts start. */
+/** Tests may start what the scripts start: servers, and disks that are small. */
 function isOfServers(specifier, file) {
-  return /^scripts\/([a-z]+-server|postgres-programs)\.mjs$/.test(join(dirname(file), specifier))
+  return /^scripts\/([a-z]+-server|postgres-programs|server-process|small-disk)\.mjs$/.test(
+    join(dirname(file), specifier),
+  )
 }
 
 function wrongImport(specifier, file, folder, declared, all) {
