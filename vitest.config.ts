@@ -52,7 +52,8 @@ export default defineConfig({
         '*.test.ts',
       ]),
     ],
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Much of what tests do is waiting: for leases to run out, for servers to start.
+    maxWorkers: Math.max(3, availableParallelism()),
     retry: 0,
     coverage: { provider: 'v8', include: ['packages/*/src/**'], reporter: ['text-summary', 'html'] },
   },
