@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Manager, type ManagerOptions } from '@slotkeeper/core'
-import { postgresDriver } from '@slotkeeper/driver-postgres'
+import { type PostgresDriverOptions, postgresDriver } from '@slotkeeper/driver-postgres'
 import { connectionOptions } from '@slotkeeper/migrations/connection'
 import pg from 'pg'
 import type { Context, Measure, Sample } from '../../harness/case.ts'
@@ -53,9 +53,13 @@ export async function connected(url: string): Promise<pg.Client> {
   return client
 }
 
-/** A Manager with default options. */
-export function openManager(connectionString: string, options: Omit<ManagerOptions, 'driver'> = {}): Manager {
-  return new Manager({ driver: postgresDriver({ connectionString }), ...options })
+/** A Manager with default options, or those said. */
+export function openManager(
+  connectionString: string,
+  options: Omit<ManagerOptions, 'driver'> = {},
+  driverOptions: PostgresDriverOptions = {},
+): Manager {
+  return new Manager({ driver: postgresDriver({ connectionString, ...driverOptions }), ...options })
 }
 
 /** A subject that works with a Manager with default options on a new database. */
