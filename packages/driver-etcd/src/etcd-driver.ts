@@ -8,11 +8,14 @@ import {
   type HolderId,
   type HolderTerm,
   InternalError,
+  type Logger,
   ManagerClosedError,
   type Manifest,
+  type OpenOptions,
   type Query,
   type Snapshot,
   type Sweep,
+  silentLogger,
   systemClock,
   type WatchEvent,
   type WatchOptions,
@@ -87,9 +90,9 @@ class EtcdDriver implements Driver {
     this.manifest = manifestOf(options.maxOperations ?? 128)
   }
 
-  async open({ schema }: { readonly schema: 'migrate' | 'check' }, signal?: AbortSignal): Promise<void> {
+  async open({ schema, logger = silentLogger }: OpenOptions, signal?: AbortSignal): Promise<void> {
     if (this.#closed) throw closed()
-    const opened = this.#equip()
+    const opened = this.#equip(logger)
     try {
       const timeoutMs = this.#options.dialTimeoutMs ?? 5000
       await openStore(opened.store, schema, { timeoutMs, signal })
@@ -168,7 +171,7 @@ class EtcdDriver implements Driver {
     }
   }
 
-  #equip(): Open {
+  #equip(logger: Logger): Open {
     const settled = settleOptions(this.#options)
     const keys = new KeySpace(settled.prefix)
     const store: Store = {
@@ -190,6 +193,7 @@ class EtcdDriver implements Driver {
       begin: () => watchers.begin(),
       pause: () => watchers.pause(),
       event: (event) => watchers.hear(event),
+      logger,
     })
     return { store, deciding: { store, manifest: this.manifest, origin }, watchers, stream }
   }

@@ -18,7 +18,10 @@ async function granted(
 
 test('through a server that is killed and comes back a waiter keeps its place, and its turn reaches it', async () => {
   const { endpoints, members } = await ownCluster({ fsync: true })
-  const [a, b] = [managerOf({ endpoints }), managerOf({ endpoints }, { callTimeoutMs: 2000 })]
+  const said: unknown[] = []
+  const note = ({ event }: { readonly event?: unknown }) => said.push(event)
+  const logger = { debug: note, info: note, warn: note, error: note }
+  const [a, b] = [managerOf({ endpoints }), managerOf({ endpoints }, { callTimeoutMs: 2000, logger })]
   const slot = await granted(a, 'acme/first')
   const waiting = b.waitForSlot({ repository: repo(1), run: 'acme/second' })
   await until('it waits', async () => (await a.getCurrentSlots('acme/api')).waiting === 1)
@@ -26,7 +29,9 @@ test('through a server that is killed and comes back a waiter keeps its place, a
   await expect(
     b.acquireSlot({ repository: repo(1), run: 'acme/third', timeoutMs: 500 }),
   ).rejects.toMatchObject({ retryable: true })
+  await until('it is said that nobody tells of changes', () => said.includes('watch-lost'))
   await members[0]?.start()
+  await until('it is said that somebody does again', () => said.includes('watch-back'))
   await until('the slot is given back', async () => (await slot.release()).kind !== 'lost')
   expect((await waiting).fencingToken).toBeGreaterThan(slot.fencingToken)
 })

@@ -1,7 +1,10 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js'
+import type { Logger } from '@slotkeeper/core/driver'
 import type { IEvent, IWatchRequest, IWatchResponse } from 'etcd3'
 import type { EtcdTransport } from './etcd-transport.ts'
 
+/** After so many attempts in a row that came to nothing it is said: until then a member may just have been restarted. */
+const PATIENT = 3
 /** Pauses between attempts, in ms. */
 const FIRST_PAUSE_MS = 20
 const LONGEST_PAUSE_MS = 1000
@@ -15,6 +18,7 @@ export interface WatchHost {
   /** Nothing is told for now. */
   readonly pause: () => void
   readonly event: (event: IEvent) => void
+  readonly logger: Logger
 }
 
 /**
@@ -62,9 +66,8 @@ export class WatchStream {
       }
       this.#stream = stream
       // An error is followed by the end of the status, or is all that comes: both lead to the next attempt, once.
-      const again = () => this.#again(stream)
-      stream.on('error', again)
-      stream.on('end', again)
+      stream.on('error', (error) => this.#again(stream, error))
+      stream.on('end', () => this.#again(stream))
       stream.on('data', (response: IWatchResponse) => {
         if (this.#stream === stream) this.#hear(response)
       })
@@ -75,20 +78,21 @@ export class WatchStream {
           ...(this.#told === 0 ? {} : { start_revision: this.#told + 1 }),
         },
       } as IWatchRequest)
-    } catch {
-      // Told by the calls that everybody makes; here it is tried again.
-      if (this.#attempt === attempt) this.#again(undefined)
+    } catch (error) {
+      if (this.#attempt === attempt) this.#again(undefined, error)
     }
   }
 
-  #hear({ created, canceled, events, header }: IWatchResponse): void {
+  #hear({ created, canceled, cancel_reason, events, header }: IWatchResponse): void {
     const revision = Number(header.revision)
     if (canceled) {
       // What it would have told is forgotten, or this user may not watch: begin anew.
       this.#told = 0
-      return this.#again(this.#stream)
+      return this.#again(this.#stream, cancel_reason)
     }
     if (created) {
+      if (this.#failures >= PATIENT)
+        this.#host.logger.info({ event: 'watch-back' }, 'told of changes by etcd again')
       this.#failures = 0
       // A server that is behind what was told already is another one, restored from a backup, or has to catch up.
       if (this.#told !== 0 && revision >= this.#told) return
@@ -103,12 +107,16 @@ export class WatchStream {
     this.#told = Math.max(this.#told, revision)
   }
 
-  #again(stream: ClientDuplexStream<IWatchRequest, IWatchResponse> | undefined): void {
+  #again(stream: ClientDuplexStream<IWatchRequest, IWatchResponse> | undefined, error?: unknown): void {
     if (!this.#running || this.#stream !== stream) return
     this.#end()
     if (this.#told === 0) this.#host.pause()
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS)
-    this.#failures++
+    if (++this.#failures === PATIENT)
+      this.#host.logger.warn(
+        { event: 'watch-lost', error },
+        'etcd tells nothing of changes; who waits looks now and then until it does again',
+      )
     this.#timer = setTimeout(() => void this.#open(), pauseMs * (0.5 + Math.random() / 2))
     this.#timer.unref()
   }
