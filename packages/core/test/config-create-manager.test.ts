@@ -102,6 +102,7 @@ describe('the driver', () => {
       passwordFile: '/run/secrets/pg',
       ssl: { mode: 'verify-full', rootCert: '/ca.pem' },
       maxConnections: 10,
+      schema: 'slotkeeper',
       connectionTimeoutMs: 30_000,
     })
     expect(managers.at(-1)).toMatchObject({ leaseTtlMs: 3_600_000 })

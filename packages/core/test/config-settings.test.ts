@@ -29,6 +29,7 @@ describe('defaults', () => {
         username: 'pac_user',
         ssl: { mode: 'disable' },
         maxConnections: 10,
+        schema: 'slotkeeper',
         connectionTimeoutMs: 30_000,
         leaseTtlMs: hour,
       },
@@ -60,6 +61,7 @@ describe('the examples of the deployment guide', () => {
       'postgresql-password': 'your-secure-password',
       'postgresql-ssl-mode': 'require',
       'postgresql-max-connections': '20',
+      'postgresql-schema': 'ci',
       'postgresql-connection-timeout': '15s',
       'postgresql-lease-ttl': '2h',
     })
@@ -71,6 +73,7 @@ describe('the examples of the deployment guide', () => {
       username: 'user',
       ssl: { mode: 'require' },
       maxConnections: 20,
+      schema: 'ci',
       connectionTimeoutMs: 15_000,
       leaseTtlMs: 2 * hour,
     })

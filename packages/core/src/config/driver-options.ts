@@ -25,7 +25,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
  * | factory | options |
  * |---|---|
  * | `etcdDriver` | `{ endpoints, dialTimeoutMs, username?, password?, tls?: { caFile?, certFile?, keyFile?, serverName? } }` |
- * | `postgresDriver` | `{ host, port, database, username, password?, passwordFile?, ssl: { mode, rootCert?, cert?, key? }, maxConnections, connectionTimeoutMs }` |
+ * | `postgresDriver` | `{ host, port, database, username, password?, passwordFile?, ssl: { mode, rootCert?, cert?, key? }, maxConnections, schema, connectionTimeoutMs }` |
  * | `sqliteDriver` | `{ path }` |
  * | `memoryDriver` | `{}` |
  *

@@ -63,6 +63,7 @@ function postgresqlSettings(values: SettingValues): PostgresqlSettings {
       key: values['postgresql-ssl-key'],
     }),
     maxConnections: values['postgresql-max-connections'],
+    schema: values['postgresql-schema'],
     connectionTimeoutMs: values['postgresql-connection-timeout'],
     leaseTtlMs: values['postgresql-lease-ttl'],
   })

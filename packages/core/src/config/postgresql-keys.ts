@@ -56,7 +56,13 @@ export const postgresqlKeys = {
   'postgresql-max-connections': {
     kind: integerKind({ from: 1, to: 1000 }),
     default: '10',
-    meaning: 'How many connections one process opens at most.',
+    meaning:
+      'How many connections one process opens at most, the ones for heartbeats and for listening aside.',
+  },
+  'postgresql-schema': {
+    kind: textKind,
+    default: 'slotkeeper',
+    meaning: 'The schema of the store. Several stores of one database know nothing of each other.',
   },
   'postgresql-connection-timeout': {
     kind: durationKind({ from: '1ms', to: '24h' }),

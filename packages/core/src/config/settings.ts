@@ -42,6 +42,8 @@ export interface PostgresqlSettings {
   readonly passwordFile?: string
   readonly ssl: PostgresqlSslSettings
   readonly maxConnections: number
+  /** The schema of the store. */
+  readonly schema: string
   readonly connectionTimeoutMs: number
   /** How long a durable slot lives with nobody keeping it. */
   readonly leaseTtlMs: number
