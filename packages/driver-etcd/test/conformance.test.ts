@@ -1,7 +1,10 @@
 import { conformance } from '@slotkeeper/testing/conformance'
-import { test } from 'vitest'
+import { test, vi } from 'vitest'
 import { etcdDriver } from '../src/index.ts'
 import { endpoints, newPrefix } from './support/servers.ts'
+
+// Races take a thousand commits, which a busy machine makes slowly.
+vi.setConfig({ testTimeout: 60_000 })
 
 const prefix = newPrefix()
 

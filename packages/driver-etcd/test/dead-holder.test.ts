@@ -3,7 +3,7 @@ import { userOf } from './support/cluster.ts'
 import { endpoints, newPrefix } from './support/servers.ts'
 import { managerOf, repo, until } from './support/store.ts'
 
-vi.setConfig({ testTimeout: 120_000 })
+vi.setConfig({ testTimeout: 300_000 })
 
 const DOMAINS = 3000
 
@@ -18,7 +18,7 @@ test('of a dead holder with slots in 3,000 repositories all are given back, by t
       const outcome = await dies.acquireSlot({
         repository: repo(1, `repo-${n}`),
         run: 'acme/dies',
-        timeoutMs: 60_000,
+        timeoutMs: 200_000,
       })
       if (outcome.kind !== 'granted') throw new Error('not granted')
       return outcome.slot
