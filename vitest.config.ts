@@ -52,8 +52,7 @@ export default defineConfig({
         '*.test.ts',
       ]),
     ],
-    // Much of what tests do is waiting: for leases to run out, for servers to start.
-    maxWorkers: Math.max(3, availableParallelism()),
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     retry: 0,
     coverage: { provider: 'v8', include: ['packages/*/src/**'], reporter: ['text-summary', 'html'] },
   },
