@@ -3,7 +3,7 @@ import { test, vi } from 'vitest'
 import { etcdDriver } from '../src/index.ts'
 import { endpoints, newPrefix } from './support/servers.ts'
 
-// Races take a thousand commits, which a busy machine makes slowly.
+// Races take hundreds of commits, which a busy machine makes slowly.
 vi.setConfig({ testTimeout: 60_000 })
 
 const prefix = newPrefix()

@@ -15,7 +15,7 @@ test('of a dead holder with slots in 3,000 repositories all are given back, by t
     ReturnType<typeof managerOf>,
     ...ReturnType<typeof managerOf>[],
   ]
-  const holders = new Set<string>()
+  const holders = new Set<string | undefined>()
   for (let from = 0; from < DOMAINS; from += AT_ONCE)
     await Promise.all(
       Array.from({ length: AT_ONCE }, async (_, n) => {

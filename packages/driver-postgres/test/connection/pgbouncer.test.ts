@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { postgresDriver } from '../../src/index.ts'
 import { newDatabase, newestUrl } from '../support/servers.ts'
 
-// Races take a thousand commits, and behind a pooler many wait for the next look.
+// Races take hundreds of commits, and behind a pooler many wait for the next look.
 vi.setConfig({ testTimeout: 60_000 })
 
 /** The address of a database of the newest server through PgBouncer in transaction mode. */

@@ -4,9 +4,9 @@ import { Race } from './race.ts'
 import { Random } from './random.ts'
 import type { Rule } from './rule.ts'
 
-/** How many workers of each Manager want slots at once, and how many wishes each has. */
-/** A race is a thousand commits, and in a store that is looked at now and then many of them wait for the next look. */
+/** A race is hundreds of commits, and in a store that is looked at now and then many of them wait for the next look. */
 const RACE_MS = 60_000
+/** How many workers of each Manager want slots at once, and how many wishes each has. */
 const WORKERS = 4
 const WISHES = 8
 
