@@ -88,11 +88,12 @@ DECLARE
   word integer;
 BEGIN
   ${lock}
-  SELECT r.*, wall_ms AS wall, greatest(wall_ms, r.committed_at) AS now, h.holder, h.expires_at, h.epoch, h.dead, 0 AS floor,
+  SELECT r.*, wall_ms AS wall, greatest(wall_ms, r.committed_at) AS now, h.holder, h.expires_at, h.epoch, h.dead,
+      greatest(f.token_floor, CASE WHEN wall_ms <= ${HIGHEST_WALL_FLOOR_MS} THEN (wall_ms * 1000)::bigint END) AS floor,
       row_to_json(o) AS run, o.number, ${someAreDead} AS some_are_dead
     INTO was
-    FROM ${s}.holders h CROSS JOIN ${s}.repository_states r CROSS JOIN ${s}.concurrency_slots o
-    WHERE h.holder = by_holder AND ${quiet}
+    FROM ${s}.holders h CROSS JOIN ${s}.store f CROSS JOIN ${s}.repository_states r CROSS JOIN ${s}.concurrency_slots o
+    WHERE h.holder = by_holder AND f.one AND ${quiet}
       AND o.repository_key = asked_repository AND o.pipeline_run_key = run
       AND o.phase = 'running' AND o.token = asked_token AND o.holder IS NOT DISTINCT FROM by_holder
     FOR UPDATE OF o SKIP LOCKED;

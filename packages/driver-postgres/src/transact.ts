@@ -199,8 +199,13 @@ function decideOne(
   const changes = section.changes()
   const { domain, now } = facts
   const { repositories } = section
+  // What was a record before is due from when it became one.
   const ended = changes.runs.find(
-    ({ row }) => row.ending === 'released' && row.endedBy === batch.commands[0]?.ticket,
+    ({ row, before }) =>
+      before !== undefined &&
+      before.phase !== 'record' &&
+      row.phase === 'record' &&
+      row.ending === 'released',
   )
   if (ended?.row.dueAt !== undefined) recordTtlMs.set(decide, ended.row.dueAt - now)
   if (section.guard.watchedUntil > now || repositories.some((row) => row.waiting > row.parked)) {

@@ -75,12 +75,14 @@ export function atOnceStatements({ s, clock, gone, locked }: Fragments) {
     /** slots to be given back, their holder, how long records are kept. The same for many repositories, each once, that are locked. */
     giveBackManyAtOnce: `WITH ${clock}, ${gone},
     held AS MATERIALIZED (
-      SELECT h.holder, h.expires_at, h.epoch, h.dead, clock.wall FROM clock CROSS JOIN ${s}.holders h WHERE h.holder = $2),
+      SELECT h.holder, h.expires_at, h.epoch, h.dead, clock.wall,
+        greatest(f.token_floor, CASE WHEN clock.wall <= ${HIGHEST_WALL_FLOOR_MS} THEN (clock.wall * 1000)::bigint END) AS floor
+      FROM clock CROSS JOIN ${s}.store f CROSS JOIN ${s}.holders h WHERE f.one AND h.holder = $2),
     before AS MATERIALIZED (
       SELECT a.*, w.*, o.slot_number AS number, o.slot_place, ${slot('o')}
       FROM held CROSS JOIN json_to_recordset($1::json) AS a(repository text, run text, token bigint, ticket text, ended_as text)
       CROSS JOIN LATERAL (
-        SELECT ${repository}, r.ctid AS place, held.wall, greatest(held.wall, r.committed_at) AS now, held.holder, held.expires_at, held.epoch, held.dead, 0 AS floor
+        SELECT ${repository}, r.ctid AS place, held.wall, greatest(held.wall, r.committed_at) AS now, held.holder, held.expires_at, held.epoch, held.dead, held.floor
         FROM ${s}.repository_states r WHERE r.repository_key = a.repository AND r.status = 'present' AND r.waiting = r.parked OFFSET 0) w
       CROSS JOIN LATERAL (
         SELECT o.ctid AS slot_place, ${RUN_COLUMNS.map((column) => `o.${column} AS slot_${column}`).join(', ')} FROM ${s}.concurrency_slots o
