@@ -96,6 +96,7 @@ function typedOf(text: string): unknown {
   return text.startsWith('{') ? text.slice(1, -1).split(',').map(Number) : Number(text)
 }
 
+/** The run that a row of `concurrency_slots` stands for. */
 export function runOf(json: JsonRow): RunRow {
   const text = (name: (typeof RUN_COLUMNS)[number]) => (json[name] ?? undefined) as string | undefined
   const number = (name: (typeof RUN_COLUMNS)[number]) => (json[name] ?? undefined) as number | undefined
@@ -131,6 +132,7 @@ export function runOf(json: JsonRow): RunRow {
   }
 }
 
+/** The row of `concurrency_slots` that stands for a run, all columns of `RUN_COLUMNS`. */
 export function runJson(row: RunRow): JsonRow {
   return {
     repository_key: row.repository,
@@ -164,6 +166,7 @@ export function runJson(row: RunRow): JsonRow {
   }
 }
 
+/** The repository that a row of `repository_states` stands for. */
 export function repositoryOf(json: JsonRow): RepositoryRow {
   return {
     repository: json.repository_key as RepositoryKey,
@@ -185,6 +188,7 @@ export function repositoryOf(json: JsonRow): RepositoryRow {
   }
 }
 
+/** The row of `repository_states` that stands for a repository, as of a commit at that store time. */
 export function repositoryJson(row: RepositoryRow, committedAt: number): JsonRow {
   return {
     repository_key: row.repository,
@@ -207,6 +211,7 @@ export function repositoryJson(row: RepositoryRow, committedAt: number): JsonRow
   }
 }
 
+/** The holder that a row of `holders` stands for. */
 export function holderOf(json: JsonRow): HolderRow {
   return {
     holder: json.holder as HolderId,

@@ -57,7 +57,7 @@ onEachServer((server) => {
     const holder = await openHolder(driver, 3_600_000)
     await grantOf(driver, 'acme/holds', holder)
     await ask(driver, holder, [acquire('acme/waits', holder)])
-    // A vacuumed table with a few rows in one page is one of which every index looks as good as any other.
+    // Of a few vacuumed rows in one page the planner expects every index to cost the same.
     await sql(connectionString, 'VACUUM ANALYZE')
     const afterFew = await planner(connectionString, statements)
     for (const [name, { text }] of Object.entries(statements))

@@ -1,12 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { Manager, repository } from '@slotkeeper/core'
 import { conformance } from '@slotkeeper/testing/conformance'
-import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { postgresDriver } from '../../src/index.ts'
 import { newDatabase, newestUrl } from '../support/servers.ts'
-
-// Races take hundreds of commits, and behind a pooler many wait for the next look.
-vi.setConfig({ testTimeout: 60_000 })
 
 /** The address of a database of the newest server through PgBouncer in transaction mode. */
 function throughPgBouncer(database: string): string {

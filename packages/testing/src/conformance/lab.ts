@@ -194,10 +194,10 @@ export class Lab {
   }
 
   /** Awaits something that must not hang. */
-  async settles<T>(what: string, promise: Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
+  async settles<T>(what: string, promise: Promise<T>): Promise<T> {
     const timer = new AbortController()
-    const late = sleep(patienceMs, undefined, { signal: timer.signal }).then(
-      () => assert.fail(`It did not come about within ${patienceMs} ms that ${what}.`),
+    const late = sleep(PATIENCE_MS, undefined, { signal: timer.signal }).then(
+      () => assert.fail(`It did not come about within ${PATIENCE_MS} ms that ${what}.`),
       () => undefined as never,
     )
     try {

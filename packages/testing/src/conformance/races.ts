@@ -4,8 +4,6 @@ import { Race } from './race.ts'
 import { Random } from './random.ts'
 import type { Rule } from './rule.ts'
 
-/** A race is hundreds of commits, and in a store that is looked at now and then many of them wait for the next look. */
-const RACE_MS = 60_000
 /** How many workers of each Manager want slots at once, and how many wishes each has. */
 const WORKERS = 4
 const WISHES = 8
@@ -101,7 +99,7 @@ async function raceOf(
   const also = meanwhile?.(() => over)
   const racers = managers.map((manager) => race.racer(manager))
   const working = racers.flatMap((racer) => Array.from({ length: WORKERS }, () => race.work(racer, WISHES)))
-  await race.random.telling(() => lab.settles('all have worked', Promise.all(working), RACE_MS))
+  await race.random.telling(() => lab.settles('all have worked', Promise.all(working)))
   over = true
   await also
   await ends(lab, race, [observed, controlled])
