@@ -5,7 +5,7 @@ import { leaderOf, ownCluster } from './support/cluster.ts'
 import { quietWay } from './support/silence.ts'
 import { managerOf, repo, until } from './support/store.ts'
 
-vi.setConfig({ testTimeout: 400_000 })
+vi.setConfig({ testTimeout: 120_000 })
 
 /** How long the leader is away; longer than an election takes. */
 const AWAY_MS = 3000

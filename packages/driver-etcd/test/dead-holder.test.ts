@@ -3,7 +3,7 @@ import { userOf } from './support/cluster.ts'
 import { endpoints, newPrefix } from './support/servers.ts'
 import { managerOf, repo, until } from './support/store.ts'
 
-vi.setConfig({ testTimeout: 300_000 })
+vi.setConfig({ testTimeout: 120_000 })
 
 const DOMAINS = 3000
 /** So many at a time: a process that asks for thousands cannot do its heartbeats in time on a busy machine. */
