@@ -140,18 +140,16 @@ export class Ledger {
     return `SELECT ${COLUMNS} FROM ${this.table} WHERE ${this.#where(migration)}`
   }
 
-  /** Writes that a file is applied, and fails, with a division by zero, unless `condition` holds. */
-  insertApplied(
-    migration: Migration,
-    how: LedgerRow['how'],
-    durationMs?: number,
-    condition = 'true',
-  ): string {
+  /**
+   * Writes that a file is applied, and fails, with a division by zero, unless `condition` holds. One that was run is in the message that is
+   * under way: it took the time since that came.
+   */
+  insertApplied(migration: Migration, how: LedgerRow['how'], condition = 'true'): string {
     const { schema, number, name, sha256, sql } = migration
     return `INSERT INTO ${this.table}
       (set_name, schema_name, number, name, sha256, line_hashes, state, how, applied_at, duration_ms, applied_from)
       SELECT ${this.#set}, ${literal(schema)}, ${number}, ${literal(name)}, '${sha256}', ${bytesLiteral(lineHashes(sql))},
-        'applied', '${how}', clock_timestamp(), ${durationMs ?? 'NULL'} / CASE WHEN ${condition} THEN 1 ELSE 0 END, ${FROM}`
+        'applied', '${how}', clock_timestamp(), ${how === 'run' ? SINCE_THE_MESSAGE : 'NULL'} / CASE WHEN ${condition} THEN 1 ELSE 0 END, ${FROM}`
   }
 
   /** Writes that a file outside of transactions begins, and which indexes are unusable before it. */
@@ -195,6 +193,8 @@ export class Ledger {
   }
 }
 
+const SINCE_THE_MESSAGE =
+  'round(1000 * extract(epoch FROM clock_timestamp() - statement_timestamp()))::bigint'
 const READING = 'The ledger cannot be read'
 const FROM = literal(`${hostname()}, process ${process.pid}`)
 

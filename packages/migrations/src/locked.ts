@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@slotkeeper/core'
 import type { Ledger } from './ledger.ts'
 import { MigrationLockedError } from './migration-errors.ts'
+import type { Cells } from './script.ts'
 import type { Session } from './session.ts'
 
 /** How to wait for others. */
@@ -39,7 +40,7 @@ export type Begun =
   | undefined
 
 /**
- * SQL that begins a transaction and tries the lock; its last results are for `readBegun`. Between two messages of ours pass milliseconds:
+ * SQL that begins a transaction and tries the lock. Between two messages of ours pass milliseconds:
  * a transaction that waits for a minute has lost its client, and gives the lock back.
  */
 export function begin(ledger: Ledger, { settings = '', select = 'SELECT 1' }: Beginning): string {
@@ -47,11 +48,16 @@ export function begin(ledger: Ledger, { settings = '', select = 'SELECT 1' }: Be
     SELECT pg_try_advisory_xact_lock(${ledger.lockKey}) AS locked, pg_current_xact_id()::text AS transaction; ${select}`
 }
 
-/** Reads the results of statements that end with `begin`. */
-export function readBegun(results: readonly (readonly Record<string, unknown>[])[]): Begun {
+function readBegun(results: readonly (readonly Record<string, unknown>[])[]): Begun {
   const [tried] = results.at(-2) ?? []
   if (tried?.locked !== true) return undefined
   return { transaction: String(tried.transaction), rows: results.at(-1) ?? [] }
+}
+
+/** Reads the rows of `begin` as text. Where `select` finds something, the transaction is no good: who wants to know what begins anew. */
+export function readCells([tried, ...found]: readonly Cells[]): Begun {
+  if (tried?.[0] !== 't' || found.length > 0) return undefined
+  return { transaction: String(tried[1]), rows: [] }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
 
 /** Why a script stopped: what the server or the connection said, and how many of its statements had ended well before, if not all. */
@@ -13,19 +14,29 @@ export class ScriptError extends Error {
   }
 }
 
+/** The values of a row as text, as the protocol brings them. */
+export type Cells = readonly (string | null)[]
+
 /**
  * Any text of SQL as one message of the simple protocol: the server takes it apart, so quotes, comments and dollars are what they are
  * for it. pg's own query would keep all rows that the text selects, and would not tell how far it came.
+ *
+ * Statements of ours may follow it in the same message. A row with a mark tells where they begin. A text that ends inside a string or a
+ * comment cannot make the server take them for its own: the whole is no SQL then, and nothing of it runs.
  */
 export class Script implements pg.Submittable {
-  readonly done: Promise<void>
+  /** The rows of the statements that follow. */
+  readonly done: Promise<readonly Cells[]>
   readonly #text: string
+  readonly #mark = `slotkeeper_${randomBytes(8).toString('hex')}`
+  readonly #rows: Cells[] = []
   #completed = 0
-  #resolve!: () => void
+  #isOver = false
+  #resolve!: (rows: readonly Cells[]) => void
   #reject!: (error: ScriptError) => void
 
-  constructor(text: string) {
-    this.#text = text
+  constructor(text: string, following?: string) {
+    this.#text = following === undefined ? text : `${text}\n;\nSELECT '${this.#mark}'; ${following}`
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -41,11 +52,16 @@ export class Script implements pg.Submittable {
   }
 
   handleError(error: unknown): void {
-    this.#reject(new ScriptError(error, this.#completed))
+    this.#reject(new ScriptError(error, this.#isOver ? undefined : this.#completed))
   }
 
   handleReadyForQuery(): void {
-    this.#resolve()
+    this.#resolve(this.#rows)
+  }
+
+  handleDataRow({ fields }: { readonly fields: Cells }): void {
+    if (this.#isOver) this.#rows.push(fields)
+    else if (fields.length === 1 && fields[0] === this.#mark) this.#isOver = true
   }
 
   /** `COPY … FROM stdin` has its data in no file that a server could read. */
@@ -55,7 +71,6 @@ export class Script implements pg.Submittable {
   }
 
   handleRowDescription(): void {}
-  handleDataRow(): void {}
   handleEmptyQuery(): void {}
   handleCopyData(): void {}
 }

@@ -2,7 +2,7 @@ import type { Logger } from '@slotkeeper/core'
 import type pg from 'pg'
 import { askOnce } from './ask-once.ts'
 import type { Connection } from './database.ts'
-import { Script } from './script.ts'
+import { type Cells, Script } from './script.ts'
 import { heard } from './silence.ts'
 import { sqlStateOf, storeFailure } from './store-failure.ts'
 
@@ -73,15 +73,15 @@ export class Session {
   }
 
   /**
-   * A file, sent as it is. Rows are thrown away.
-   * @throws the signal's reason, or a ScriptError
+   * A file, sent as it is, and in the same message statements of ours that shall follow. Its rows are thrown away, theirs are the answer.
+   * @throws the signal's reason, or a ScriptError, which knows no number of statements when the file was over
    */
-  async run(text: string): Promise<void> {
+  async run(text: string, following?: string): Promise<readonly Cells[]> {
     this.#signal?.throwIfAborted()
-    const script = new Script(text)
+    const script = new Script(text, following)
     this.#connection.client.query(script)
     try {
-      await this.#answer(script.done)
+      return await this.#answer(script.done)
     } catch (error) {
       this.#signal?.throwIfAborted()
       throw error

@@ -91,6 +91,54 @@ onEachServer((server) => {
     expect(paths(await migrate(mended))).toEqual(['a/002_broken.sql'])
   })
 
+  test.each([
+    ['a string', "SELECT 1;\nINSERT INTO first VALUES ('1", 'unterminated quoted string', 2],
+    ['a string of a line', "SELECT 'it''s", 'unterminated quoted string', 1],
+    ['a name', 'CREATE TABLE "half', 'unterminated quoted identifier', 1],
+    ['a comment', 'SELECT 1; /* of /* more */ lines', 'unterminated /* comment', 1],
+    ['dollars', 'DO $body$ BEGIN $$; $$', 'unterminated dollar-quoted string', 1],
+    ['a statement', 'CREATE TABLE half (id int', 'syntax error at end of input', 1],
+    [
+      'a statement after letters of two halves',
+      "SELECT '🦊🦊🦊🦊🦊🦊'; SELECT (",
+      'syntax error at end of input',
+      1,
+    ],
+  ])(
+    'a file that breaks off within %s does nothing, and says what is missing',
+    async (_, content, text, line) => {
+      const options = await given([first, { path: 'a/002_broken.sql', content }])
+      const error = await failure(migrate(options))
+      const message = expect.stringContaining(text)
+      expect(error).toMatchObject({ code: 'SLOTKEEPER_MIGRATION_FAILED', sqlState: '42601', message, line })
+      expect(await tables(options.connectionString)).toEqual(['first'])
+    },
+  )
+
+  test.each(['SELECT 1 -- no more', 'SELECT 1; --', '-- nothing', '', ';', 'SELECT 1 /* no more */'])(
+    'what follows a file that ends with %j is not taken for a part of it',
+    async (content) => {
+      const files = [{ path: 'a/001_open.sql', content }, second]
+      const options = await given(files)
+      expect(paths(await migrate(options))).toEqual(files.map(({ path }) => path))
+      expect(await verify(options)).toEqual({ applied: 2, pending: [] })
+    },
+  )
+
+  test('each file is one round trip', async () => {
+    const files = Array.from({ length: 50 }, (_, at) => ({
+      path: `a/${at + 1}_f.sql`,
+      content: `SELECT ${at}`,
+    }))
+    const options = await given(files.slice(0, 10))
+    await using proxy = await throughProxy(options.connectionString)
+    await migrate({ ...options, connectionString: proxy.url, source: files.slice(0, 10) })
+    const ten = proxy.messages().length
+    await using other = await throughProxy(await newDatabase(server.url))
+    await migrate({ connectionString: other.url, source: files })
+    expect(other.messages().length - ten).toBe(40)
+  })
+
   test('a statement that runs in no transaction is refused, and the answer says how to run it', async () => {
     const content = 'CREATE INDEX CONCURRENTLY i ON first (id);'
     const options = await given([first, { path: 'a/002_index.sql', content }])
