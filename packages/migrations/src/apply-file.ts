@@ -149,9 +149,7 @@ async function runScript(
     if (isConnectionLost(cause))
       throw storeFailure(
         cause,
-        completed === undefined
-          ? `${migration.path} cannot be finished`
-          : `The connection was lost in ${migration.path}`,
+        `The connection was lost in ${migration.path}, and the next start finds out whether it was applied`,
       )
     throw new MigrationFailedError(migration, completed === undefined ? finishingFailure(cause) : error)
   }
