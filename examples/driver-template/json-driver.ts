@@ -1,7 +1,6 @@
 // A driver to start from. Replace the store, keep the shape; the places marked `yours:` are left incomplete, and the conformance suite
 // says so (json-driver.test.ts has the list). In the order to read: this file, load-facts.ts, json-store.ts, read-snapshot.ts.
 import {
-  Channel,
   type Decide,
   type DomainBatch,
   type Driver,
@@ -21,6 +20,7 @@ import {
   StoreError,
   type Sweep,
   type WatchEvent,
+  Watchers,
   type WatchOptions,
 } from '@slotkeeper/core/driver'
 import type { JsonStore } from './json-store.ts'
@@ -46,7 +46,11 @@ class JsonDriver implements Driver {
   readonly name = 'json'
   readonly manifest = MANIFEST
   readonly #store: JsonStore
-  readonly #channels = new Set<Channel<WatchEvent>>()
+  readonly #watchers: Watchers = new Watchers({
+    // yours: subscribe, and only then begin. Give what others commit to `#watchers.tell`, until nobody watches any more. (Rule 7)
+    onFirst: () => this.#watchers.begin(),
+    onLast: () => {},
+  })
   #state: 'new' | 'open' | 'closed' = 'new'
 
   constructor(store: JsonStore) {
@@ -122,23 +126,9 @@ class JsonDriver implements Driver {
     return { domains: [], more: false }
   }
 
-  watch({ signal }: WatchOptions): AsyncIterable<WatchEvent> {
+  watch(options: WatchOptions): AsyncIterable<WatchEvent> {
     if (this.#state !== 'open') throw closed()
-    const end = () => channel.end()
-    const channel: Channel<WatchEvent> = new Channel<WatchEvent>({
-      limit: 1000,
-      overflow: { kind: 'resync' },
-      onEnd: () => {
-        signal.removeEventListener('abort', end)
-        this.#channels.delete(channel)
-      },
-    })
-    this.#channels.add(channel)
-    channel.push({ kind: 'resync' })
-    // yours: push every event that others commit from now on and `wants` accepts. (Rule 7)
-    signal.addEventListener('abort', end, { once: true })
-    if (signal.aborted) end()
-    return channel
+    return this.#watchers.add(options)
   }
 
   async health(signal?: AbortSignal): Promise<Health> {
@@ -148,7 +138,7 @@ class JsonDriver implements Driver {
 
   async close(): Promise<void> {
     this.#state = 'closed'
-    for (const channel of this.#channels) channel.end()
+    this.#watchers.close()
   }
 
   /** Stands for the way to the store and back. */

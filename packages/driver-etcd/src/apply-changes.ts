@@ -8,9 +8,10 @@ import {
   type RepositoryRow,
   type RunChange,
   type RunRow,
+  type Told,
 } from '@slotkeeper/core/driver'
 import type { ICompare, IRequestOp } from 'etcd3'
-import type { DomainDocument, Told } from './document.ts'
+import type { DomainDocument } from './document.ts'
 import { type KeySpace, timeKey } from './keys.ts'
 import { type Level, withEntry, withFirst, withoutEntry } from './levels.ts'
 import type { Loaded } from './load-facts.ts'

@@ -4,7 +4,6 @@ import {
   type RepositoryRow,
   type RunRow,
   StoreError,
-  type StoreEvent,
 } from '@slotkeeper/core/driver'
 import type { IKeyValue } from 'etcd3'
 import type { Level } from './levels.ts'
@@ -27,13 +26,6 @@ export interface DomainDocument {
   readonly dueFrom: number | null
   /** Where the domain is under `wake/`; `null`: nowhere. */
   readonly wakeAt: number | null
-}
-
-/** What a commit tells other processes. */
-export interface Told {
-  /** The driver that tells it: it has told its own Manager already. */
-  readonly origin: string
-  readonly events: readonly StoreEvent[]
 }
 
 /** A domain of which nothing is kept. */

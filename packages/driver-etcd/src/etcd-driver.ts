@@ -18,9 +18,11 @@ import {
   silentLogger,
   systemClock,
   type WatchEvent,
+  Watchers,
   type WatchOptions,
 } from '@slotkeeper/core/driver'
 import { toFailure } from './failure.ts'
+import { Hints } from './hints.ts'
 import { closeHolder, heartbeat, openHolder } from './holders.ts'
 import { endOf, KeySpace } from './keys.ts'
 import { openStore } from './open-store.ts'
@@ -33,7 +35,6 @@ import { type Deciding, transact } from './transact.ts'
 import { EtcdTransport } from './transport/etcd-transport.ts'
 import { protocol } from './transport/protocol.ts'
 import { WatchStream } from './transport/watch-stream.ts'
-import { Watchers } from './watchers.ts'
 
 /** The most operations that one changed row costs: its own key, and those under which it was and is filed. */
 const OPERATIONS_PER_ROW = 6
@@ -73,6 +74,7 @@ interface Open {
   readonly store: Store
   readonly deciding: Deciding
   readonly watchers: Watchers
+  readonly hints: Hints
   readonly stream: WatchStream
 }
 
@@ -129,7 +131,7 @@ class EtcdDriver implements Driver {
   async sweep(budget: number, signal?: AbortSignal): Promise<Sweep> {
     const swept = await this.#call('A sweep failed', signal, (store) => sweepStore(store, budget, signal))
     // What was claimed is settled first; nobody waits for the next heartbeat to go on.
-    if (swept.more) this.#opened?.watchers.overdue(NEXT_SWEEP_MS)
+    if (swept.more) this.#opened?.hints.overdue(NEXT_SWEEP_MS)
     return swept
   }
 
@@ -154,6 +156,7 @@ class EtcdDriver implements Driver {
     this.#opened = undefined
     if (opened === undefined) return
     opened.watchers.close()
+    opened.hints.close()
     opened.stream.stop()
     opened.store.transport.close()
   }
@@ -183,19 +186,21 @@ class EtcdDriver implements Driver {
       dead: new Set(),
     }
     const origin = randomUUID()
-    const watchers: Watchers = new Watchers(keys, origin, {
+    const watchers: Watchers = new Watchers({
+      origin,
       onFirst: () => stream.start(),
       onLast: () => stream.stop(),
     })
+    const hints = new Hints(keys, watchers)
     const stream = new WatchStream(store.transport, {
       from: keys.all('watched'),
       to: endOf(keys.all('watched')),
       begin: () => watchers.begin(),
       pause: () => watchers.pause(),
-      event: (event) => watchers.hear(event),
+      event: (event) => hints.hear(event),
       logger,
     })
-    return { store, deciding: { store, manifest: this.manifest, origin }, watchers, stream }
+    return { store, deciding: { store, manifest: this.manifest, origin }, watchers, hints, stream }
   }
 
   #get(): Open {

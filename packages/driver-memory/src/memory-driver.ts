@@ -1,5 +1,4 @@
 import {
-  Channel,
   type Clock,
   type Decide,
   type DomainBatch,
@@ -21,6 +20,7 @@ import {
   type Sweep,
   systemClock,
   type WatchEvent,
+  Watchers,
   type WatchOptions,
 } from '@slotkeeper/core/driver'
 import { readMemory } from './memory-read.ts'
@@ -67,7 +67,13 @@ class MemoryDriver implements Driver, StoreInHand {
   readonly inHand: StoreInHand = this
   readonly #store: MemoryStore
   readonly #clock: Clock
-  readonly #channels = new Set<Channel<WatchEvent>>()
+  readonly #watchers: Watchers = new Watchers({
+    onFirst: () => {
+      this.#store.watchers.add(this.#watchers)
+      this.#watchers.begin()
+    },
+    onLast: () => this.#store.watchers.delete(this.#watchers),
+  })
   #wallReadAt = Number.NEGATIVE_INFINITY
   #wallAhead = 0
   #closed = false
@@ -96,7 +102,7 @@ class MemoryDriver implements Driver, StoreInHand {
       batch.decision = decide(section, batch.commands)
       const { events } = section
       batch.events = events
-      if (events.length > 0) store.tell(this, events)
+      if (events.length > 0) store.tell(this.#watchers, events)
     } catch (cause) {
       batch.error = isSlotkeeperError(cause)
         ? cause
@@ -166,28 +172,7 @@ class MemoryDriver implements Driver, StoreInHand {
 
   watch(options: WatchOptions): AsyncIterable<WatchEvent> {
     this.#checkOpen()
-    const listener = {
-      owner: this,
-      hear: (event: Parameters<WatchOptions['wants']>[0]) => {
-        if (options.wants(event)) channel.push({ kind: 'event', event })
-      },
-    }
-    const stop = () => channel.end()
-    const channel: Channel<WatchEvent> = new Channel<WatchEvent>({
-      limit: 1000,
-      overflow: { kind: 'resync' },
-      onEnd: () => {
-        options.signal.removeEventListener('abort', stop)
-        this.#store.listeners.delete(listener)
-        this.#channels.delete(channel)
-      },
-    })
-    this.#channels.add(channel)
-    this.#store.listeners.add(listener)
-    channel.push({ kind: 'resync' })
-    options.signal.addEventListener('abort', stop, { once: true })
-    if (options.signal.aborted) stop()
-    return channel
+    return this.#watchers.add(options)
   }
 
   health(): Health {
@@ -197,7 +182,7 @@ class MemoryDriver implements Driver, StoreInHand {
 
   close(): void {
     this.#closed = true
-    for (const channel of this.#channels) channel.end()
+    this.#watchers.close()
   }
 
   /** Wall time, by the monotonic clock from when both were last read: one clock less to read for every call. */

@@ -1,4 +1,11 @@
-import { type HolderId, isAlive, isSlot, type RepositoryKey, type StoreEvent } from '@slotkeeper/core/driver'
+import {
+  type HolderId,
+  isAlive,
+  isSlot,
+  type RepositoryKey,
+  type StoreEvent,
+  type Watchers,
+} from '@slotkeeper/core/driver'
 import { MemorySection } from './memory-section.ts'
 import { type Kept, Shelf } from './shelf.ts'
 
@@ -12,12 +19,6 @@ interface Holder {
   collected: boolean
 }
 
-/** Hears of the events that others on this store brought about. */
-export interface Listener {
-  readonly owner: object
-  hear(event: StoreEvent): void
-}
-
 /** The slots of one process. Drivers that are given the same store share them; it lives as long as somebody refers to it. */
 export class MemoryStore {
   /** @internal */
@@ -25,7 +26,7 @@ export class MemoryStore {
   /** @internal */
   readonly holders = new Map<HolderId, Holder>()
   /** @internal */
-  readonly listeners = new Set<Listener>()
+  readonly watchers = new Set<Watchers>()
   /** One is enough, for one decision ends before the next begins. @internal */
   readonly section = new MemorySection(this)
   /** Tokens of removed repositories are never granted again. @internal */
@@ -148,10 +149,9 @@ export class MemoryStore {
     return repository?.status === 'removed' && (repository.dueAt ?? 0) <= now
   }
 
-  /** @internal */
-  tell(from: object, events: readonly StoreEvent[]): void {
-    for (const listener of this.listeners)
-      if (listener.owner !== from) for (const event of events) listener.hear(event)
+  /** Tells those who watch through other drivers. @internal */
+  tell(from: Watchers, events: readonly StoreEvent[]): void {
+    for (const watchers of this.watchers) if (watchers !== from) watchers.tell(events)
   }
 }
 

@@ -1,15 +1,9 @@
-import type { StoreEvent } from '@slotkeeper/core/driver'
+import type { StoreEvent, Told } from '@slotkeeper/core/driver'
 
 /** PostgreSQL takes payloads of fewer than 8000 bytes. */
 const MOST_BYTES = 7900
 /** Beyond so many payloads of one commit, listeners are only told to look. */
 const MOST_PAYLOADS = 8
-
-/** What a listener is told: by whom, and what happened. Without `events`: look for yourself. */
-export interface Told {
-  readonly origin: string
-  readonly events?: readonly StoreEvent[]
-}
 
 /** Events as payloads of notifications, in their order; where they are too many, one that says to look. */
 export function payloadsOf(origin: string, events: readonly StoreEvent[]): string[] {
@@ -26,7 +20,8 @@ export function payloadsOf(origin: string, events: readonly StoreEvent[]): strin
     const part = JSON.stringify(event)
     const size = Buffer.byteLength(part) + 1
     if (bytes + size > MOST_BYTES) close()
-    if (bytes + size > MOST_BYTES || payloads.length >= MOST_PAYLOADS) return [JSON.stringify({ origin })]
+    if (bytes + size > MOST_BYTES || payloads.length >= MOST_PAYLOADS)
+      return [JSON.stringify({ origin } satisfies Told)]
     parts.push(part)
     bytes += size
   }

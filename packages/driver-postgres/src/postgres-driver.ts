@@ -16,6 +16,7 @@ import {
   type Sweep,
   silentLogger,
   type WatchEvent,
+  Watchers,
   type WatchOptions,
 } from '@slotkeeper/core/driver'
 import { storeFailure as coded, connectionOptions } from '@slotkeeper/migrations/connection'
@@ -31,7 +32,6 @@ import { channelOf, lockSeedOf } from './sql-names.ts'
 import { type Statements, statementsOf } from './statements.ts'
 import { sweepStore } from './sweep.ts'
 import { type Deciding, rollBack, transact } from './transact.ts'
-import { Watchers } from './watchers.ts'
 
 const MANIFEST: Manifest = Object.freeze({
   scope: 'network',
@@ -178,7 +178,8 @@ class PostgresDriver implements Driver {
     const origin = randomUUID()
     const channel = channelOf(schema)
     const keeping: Keeping = { connections, sql }
-    const watchers = new Watchers(origin, {
+    const watchers = new Watchers({
+      origin,
       onFirst: () => listener.start(),
       onLast: () => listener.stop(),
     })

@@ -13,11 +13,13 @@ import {
   type Snapshot,
   type Sweep,
   type WatchEvent,
+  Watchers,
   type WatchOptions,
 } from '@slotkeeper/core/driver'
 import { Bell } from './bell.ts'
 import { toFailure } from './failure.ts'
 import { closeHolder, heartbeat, openHolder } from './holders.ts'
+import { News } from './news.ts'
 import { openStore } from './open-store.ts'
 import { type Settled, type SqliteDriverOptions, settleOptions } from './options.ts'
 import { readSnapshot } from './read-snapshot.ts'
@@ -26,7 +28,6 @@ import { sweepStore } from './sweep.ts'
 import { type Deciding, transactNow } from './transact.ts'
 import { Turns } from './turns.ts'
 import { LONGEST_STEP_MS } from './uptime-clock.ts'
-import { Watchers } from './watchers.ts'
 
 const MANIFEST: Manifest = Object.freeze({
   scope: 'host',
@@ -147,7 +148,8 @@ class SqliteDriver implements Driver {
     try {
       const bell = new Bell(store.path)
       const origin = randomUUID()
-      const watchers = new Watchers(store, bell, origin)
+      const watchers: Watchers = new Watchers({ onFirst: () => news.start(), onLast: () => news.stop() })
+      const news = new News({ store, bell, origin, watchers })
       return {
         store,
         bell,
