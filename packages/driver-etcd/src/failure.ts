@@ -62,7 +62,7 @@ export function toFailure(error: unknown, doing: string): SlotkeeperError {
   const told = toldBy(error)
   if (told.code === undefined)
     return new InternalError(`${doing}: ${error instanceof Error ? error.message : String(error)}`, error)
-  const said = `${doing}: ${told.details.replace(/\.$/, '')}.`
+  const said = `${doing}: ${wordsOf(told)}.`
   if (/request is too large|max-request-bytes/.test(told.details))
     return new SlotkeeperFailure(
       'SLOTKEEPER_INVALID_ARGUMENT',
@@ -73,6 +73,15 @@ export function toFailure(error: unknown, doing: string): SlotkeeperError {
   return meaning === undefined
     ? new InternalError(said, error)
     : new StoreError(meaning[0], `${said} ${meaning[1]}`, error)
+}
+
+/** What was said, without the stop at its end. The client names an error and a note also where it has none, and a server may say nothing. */
+function wordsOf({ code, details }: Told): string {
+  const words = details
+    .replaceAll(/ *(?:Last error|Resolution note): *(?:null|undefined)?(?:\.(?= |$)|$)/g, '')
+    .trim()
+    .replace(/\.$/, '')
+  return words === '' ? `gRPC status ${status[code ?? status.UNKNOWN] ?? code}` : words
 }
 
 function meaningOf({ code, details }: Told): Meaning | undefined {
