@@ -5,13 +5,13 @@
 //   harness/run-case.ts      alternating runs, each subject in a fresh process: harness/in-child.ts, child.ts
 //   harness/judge.ts         medians, spread, and whether a goal is met
 //   harness/table.ts         for people; harness/json.ts for programs; harness/noise.ts for the machine
-import { readOptions, USAGE } from './harness/arguments.ts'
+import { readOptions, usageOf } from './harness/arguments.ts'
 import { jsonLine } from './harness/json.ts'
 import { judge, type Result } from './harness/judge.ts'
 import { Noise } from './harness/noise.ts'
 import { runCase } from './harness/run-case.ts'
 import { table } from './harness/table.ts'
-import { chooseCases } from './suites/index.ts'
+import { chooseCases, suiteNames } from './suites/index.ts'
 
 const EXIT_MISSED = 1
 const EXIT_USAGE = 2
@@ -26,12 +26,12 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     options = readOptions(args)
     if (options.help) {
-      console.log(USAGE)
+      console.log(usageOf(suiteNames))
       return 0
     }
     chosen = await chooseCases(options.suites, options.cases)
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usageOf(suiteNames)}`)
     return EXIT_USAGE
   }
   const noise = Noise.begin()

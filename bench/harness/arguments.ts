@@ -13,9 +13,11 @@ export interface Options {
   readonly help: boolean
 }
 
-export const USAGE = `npm run bench [-- suite ...] [-- --case NAME] [-- --runs N] [-- --quick] [-- --json] [-- --check]
+/** What `--help` says, with the names of the suites there are. */
+export function usageOf(suites: readonly string[]): string {
+  return `npm run bench [-- suite ...] [-- --case NAME] [-- --runs N] [-- --quick] [-- --json] [-- --check]
 
-  suite         memory, migrations, postgres, sqlite; default: all
+  suite         ${suites.join(', ')}; default: all
   --case NAME   only cases whose name contains NAME; may be given several times
   --runs N      alternating runs of each case, 1 to 100; default 5, with --quick 2
   --quick       short stretches and small numbers: shows that everything works, the figures say little
@@ -24,6 +26,7 @@ export const USAGE = `npm run bench [-- suite ...] [-- --case NAME] [-- --runs N
 
 SLOTKEEPER_BENCH_DIR: where SQLite files are written, on a real disk. Default: the system's temporary directory.
 Exit codes: 0 done, 1 a goal was missed (with --check) or a measurement failed, 2 wrong options.`
+}
 
 /** @throws Error with one sentence for people */
 export function readOptions(args: readonly string[]): Options {

@@ -9,11 +9,13 @@ const suites: Readonly<Record<string, () => Promise<{ readonly cases: readonly C
   sqlite: () => import('./sqlite/index.ts'),
 }
 
+/** The names of all suites. */
+export const suiteNames: readonly string[] = Object.keys(suites)
+
 /** @throws Error when there is no such suite */
 export async function loadSuite(name: string): Promise<readonly Case[]> {
   const load = Object.hasOwn(suites, name) ? suites[name] : undefined
-  if (load === undefined)
-    throw new Error(`There is no suite ${name}. Suites: ${Object.keys(suites).join(', ')}.`)
+  if (load === undefined) throw new Error(`There is no suite ${name}. Suites: ${suiteNames.join(', ')}.`)
   return (await load()).cases
 }
 
@@ -27,7 +29,7 @@ export async function chooseCases(
 ): Promise<readonly { readonly suite: string; readonly case: Case }[]> {
   const chosen: { suite: string; case: Case }[] = []
   const known: string[] = []
-  for (const suite of names.length === 0 ? Object.keys(suites) : names)
+  for (const suite of names.length === 0 ? suiteNames : names)
     for (const one of await loadSuite(suite)) {
       known.push(one.name)
       if (parts.length === 0 || parts.some((part) => one.name.includes(part)))
