@@ -61,8 +61,11 @@ export interface HolderTerm {
 export type Query =
   /** These runs' rows, in any order, with their repositories. */
   | { readonly kind: 'runs'; readonly runs: readonly RunRef[] }
-  /** Rows in phase `waiting` or `running` that belong to a holder. */
-  | { readonly kind: 'holder'; readonly holder: HolderId }
+  /**
+   * Rows in phase `waiting` or `running` that belong to a holder. With `only`, those that wait are not wanted: there may be very many. A
+   * driver may give them all the same.
+   */
+  | { readonly kind: 'holder'; readonly holder: HolderId; readonly only?: 'running' | undefined }
   /**
    * One repository: its row, its slots up to `slots`, its first `waiting` entries in queue order (parked ones
    * included), and, with `run`, that run's row and its place.

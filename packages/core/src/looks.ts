@@ -62,7 +62,7 @@ export class Looks {
     // Slots granted while the store is read are not in what it answers.
     const before = engine.slots.all()
     const { runs } = await engine.read('Looking at slots', undefined, (signal) =>
-      driver.read({ kind: 'holder', holder }, signal),
+      driver.read({ kind: 'holder', holder, only: 'running' }, signal),
     )
     if (keeper.holder !== holder) return
     const inStore = new Set(runs.map((row) => `${row.grantedTo ?? row.ticket} ${row.token}`))

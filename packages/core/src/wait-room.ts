@@ -38,10 +38,11 @@ export class WaitRoom {
     return this.#waiters.size
   }
 
-  /** Those of them, or of all, that wait in the store, as far as is known here. */
+  /** Those of them, or of all, that wait in the store, as far as is known here, and whose rows are to be read to know more. */
   idle(of: ReadonlySet<Waiter> | 'all'): readonly Waiter[] {
     const waiters = of === 'all' ? this.#waiters.all() : [...of]
-    return waiters.filter((waiter) => !waiter.asking && !waiter.isSettled)
+    const holder = this.#engine.holder()
+    return waiters.filter((waiter) => !waiter.asking && !waiter.isSettled && !waiter.isSeenWaiting(holder))
   }
 
   /** News of these came, or of all: those that ask right now look again once they have their answers. */

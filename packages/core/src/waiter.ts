@@ -62,6 +62,12 @@ export class Waiter implements Indexed {
     return this.#resolve === undefined
   }
 
+  /** Whether its entry is a row of this process that still waits under its ticket, for `holder` or for nobody: then reading tells no more. */
+  isSeenWaiting(holder: HolderId | undefined): boolean {
+    const { row, ticket, durable } = this
+    return row?.phase === 'waiting' && row.ticket === ticket && (durable || row.holder === holder)
+  }
+
   /** To be undone when it is settled. */
   also(undo: Cancel): void {
     if (this.isSettled) undo()

@@ -30,7 +30,12 @@ export function readMemory(store: MemoryStore, query: Query, now: number, wall: 
     case 'holder':
       for (const shelf of store.shelves.values())
         for (const row of shelf.runs.values())
-          if (row.holder === query.holder && row.phase !== 'record') runs.push(copyRun(row))
+          if (
+            row.holder === query.holder &&
+            (query.only ?? row.phase) === row.phase &&
+            row.phase !== 'record'
+          )
+            runs.push(copyRun(row))
       break
     case 'repository': {
       const shelf = store.shelfOf(query.repository)

@@ -1,6 +1,6 @@
 import { isSlotkeeperError, Manager, repository } from '@slotkeeper/core'
 import { fakeClock } from '@slotkeeper/testing'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { memoryDriver, memoryStore } from '../src/index.ts'
 
 const repo = repository('acme/api', { concurrencyLimit: 1 })
@@ -173,4 +173,19 @@ test('a waiter whose holder was lost keeps its place', async () => {
   expect(order).toEqual(['acme/2'])
   await (await waits[0])?.release()
   await (await waits[1])?.release()
+})
+
+test('7. entries that are seen to wait in this process are read by no look, however long they wait', async () => {
+  const clock = fakeClock()
+  const driver = memoryDriver({ clock })
+  const rows = vi.spyOn(driver, 'read')
+  await using manager = new Manager({ driver, clock })
+  const slot = await manager.waitForSlot({ repository: repo, run: 'acme/1' })
+  const waiting = [2, 3, 4].map((at) => manager.waitForSlot({ repository: repo, run: `acme/${at}` }))
+  await clock.advance(120_000)
+  const read = rows.mock.results.flatMap(({ value }) => (value as { runs: { run: string }[] }).runs)
+  expect(rows).toHaveBeenCalled()
+  expect(new Set(read.map(({ run }) => run))).toEqual(new Set(['acme/1']))
+  await slot.release()
+  for (const next of waiting) await (await next).release()
 })
