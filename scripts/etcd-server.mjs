@@ -1,21 +1,37 @@
 // etcd servers of this checkout's own, on loopback and free ports, in a temporary directory; they end with this process.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { debianPrograms } from './debian-packages.mjs'
-import { freePort, ownDirectory, place, serve, temporary, writeForServer } from './server-process.mjs'
+import {
+  freePort,
+  place as inPlace,
+  ownDirectory,
+  runToEnd,
+  serve,
+  temporary,
+  writeForServer,
+} from './server-process.mjs'
 
 /** @returns {Promise<import('./debian-packages.mjs').Programs>} */
-export async function etcdPrograms() {
-  const installed = (process.env.PATH ?? '').split(delimiter).find((path) => existsSync(join(path, 'etcd')))
+export function etcdPrograms() {
+  return programsOf(
+    'etcd',
+    'etcd-server',
+    'Put an etcd into the PATH, or name one of yours in TEST_ETCD_ENDPOINTS.',
+  )
+}
+
+/** The command of operators. */
+function etcdctlPrograms() {
+  return programsOf('etcdctl', 'etcd-client', 'Put an etcdctl into the PATH.')
+}
+
+/** @returns {Promise<import('./debian-packages.mjs').Programs>} */
+async function programsOf(what, debian, otherwise) {
+  const installed = (process.env.PATH ?? '').split(delimiter).find((path) => existsSync(join(path, what)))
   if (installed === '/usr/bin') return { directory: '/usr', bin: 'bin', libraries: [] }
   if (installed !== undefined) return { directory: installed, bin: '', libraries: [] }
-  return debianPrograms({
-    what: 'etcd',
-    folder: 'etcd',
-    packages: ['etcd-server'],
-    bin: 'usr/bin',
-    otherwise: 'Put an etcd into the PATH, or name one of yours in TEST_ETCD_ENDPOINTS.',
-  })
+  return debianPrograms({ what, folder: what, packages: [debian], bin: 'usr/bin', otherwise })
 }
 
 /**
@@ -26,6 +42,8 @@ export async function etcdPrograms() {
  * @property {() => Promise<void>} start where it was and with what it held
  * @property {() => void} pause it stands still; connections stay open
  * @property {() => void} resume
+ * @property {() => Promise<string>} backUp by etcdctl; answers the file
+ * @property {(backup: string) => Promise<void>} restore what the only member of a cluster held, by etcdctl: it is killed, and starts anew with the backup
  */
 
 /**
@@ -49,7 +67,7 @@ export async function startEtcd(
     rmSync(directory, { recursive: true, force: true })
   }
   try {
-    const at = place(programs, directory)
+    const at = inPlace(programs, directory)
     for (const [name, text] of Object.entries(files)) writeForServer(join(directory, name), text)
     const ports = await Promise.all(Array.from({ length: 2 * count }, freePort))
     const urls = ports.slice(count).map((port) => `http://127.0.0.1:${port}`)
@@ -57,7 +75,7 @@ export async function startEtcd(
     const starting = urls.map((url, n) =>
       serveMember(at, {
         name: `m${n}`,
-        'data-dir': ownDirectory(directory, `m${n}`),
+        'data-dir': join(ownDirectory(directory, `m${n}`), 'data'),
         'listen-client-urls': `${scheme}://127.0.0.1:${ports[n]}`,
         'advertise-client-urls': `${scheme}://127.0.0.1:${ports[n]}`,
         'listen-peer-urls': url,
@@ -99,6 +117,11 @@ async function serveMember(at, flags) {
     const found = pid()
     if (found !== undefined) process.kill(found, signal)
   }
+  const etcdctl = async (...args) => {
+    const { bin, ...place } = inPlace(await etcdctlPrograms(), at.cwd)
+    await runToEnd(place, [join(bin, 'etcdctl'), ...args])
+  }
+  let backups = 0
   let isPaused = false
   const resume = () => {
     if (isPaused) send('SIGCONT')
@@ -120,6 +143,19 @@ async function serveMember(at, flags) {
       send('SIGSTOP')
     },
     resume,
+    async backUp() {
+      const file = join(dirname(flags['data-dir']), `backup-${backups++}`)
+      await etcdctl(`--endpoints=${flags['listen-client-urls']}`, 'snapshot', 'save', file)
+      return file
+    },
+    async restore(backup) {
+      send('SIGKILL')
+      await running.stop()
+      rmSync(flags['data-dir'], { recursive: true })
+      const same = ['name', 'data-dir', 'initial-cluster', 'initial-advertise-peer-urls']
+      await etcdctl('snapshot', 'restore', backup, ...same.map((flag) => `--${flag}=${flags[flag]}`))
+      running = await start()
+    },
   }
 }
 

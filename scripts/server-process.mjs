@@ -1,9 +1,10 @@
 // What all servers of this checkout's own share: they run as nobody in particular, in a temporary directory, and end with this process.
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
 import { Failure } from './run.mjs'
 
 export const isRoot = process.getuid?.() === 0
@@ -108,6 +109,15 @@ export async function serve({ env, cwd }, { name, command, ready, signal }) {
   // Nobody reads what it says from now on, and it must not wait for that.
   for (const stream of [child.stdout, child.stderr]) stream.removeAllListeners('data').resume()
   return { stop }
+}
+
+/**
+ * Runs a program of the server's to its end, as the server's user; it has to succeed.
+ * @param {Omit<Place, 'bin'>} at
+ * @param {string[]} command
+ */
+export async function runToEnd({ env, cwd }, [program, ...args]) {
+  await promisify(execFile)(program, args, { ...ids, env, cwd })
 }
 
 /** @returns {Promise<number>} */

@@ -1,64 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { RunKey, Slot } from '@slotkeeper/core'
+import { isSlotkeeperError } from '@slotkeeper/core'
 import { expect, test, vi } from 'vitest'
 import { leaderOf, ownCluster } from './support/cluster.ts'
-import { quietWay } from './support/silence.ts'
-import { managerOf, repo, until } from './support/store.ts'
+import { granted, managerOf, repo, until } from './support/store.ts'
+import { traffic } from './support/traffic.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
-/** How long the leader is away; longer than an election takes. */
+/** How long members are away; longer than an election takes. */
 const AWAY_MS = 3000
-const LIMIT = 2
-
-/** Bodies in two processes' worth of Managers that take slots all the time, and what they saw. */
-function traffic(endpoints: readonly string[]) {
-  const managers = [0, 1].map(() => managerOf({ endpoints }, { holderTtlMs: 10_000, callTimeoutMs: 3000 }))
-  const controller = new AbortController()
-  const tokens: bigint[] = []
-  let held = 0
-  let most = 0
-  const body = async (manager: (typeof managers)[0], name: string) => {
-    for (let n = 0; !controller.signal.aborted; n++)
-      try {
-        const run: RunKey = `acme/${name}-${n}`
-        const slot: Slot = await manager.waitForSlot({
-          repository: repo(LIMIT),
-          run,
-          signal: controller.signal,
-        })
-        // Who is not sure to hold it any more is not counted.
-        if (slot.isHeld) {
-          held++
-          most = Math.max(most, held)
-          tokens.push(slot.fencingToken)
-          await sleep(1)
-          held--
-        }
-        await slot.release()
-      } catch (error) {
-        if (controller.signal.aborted) return
-        expect(error).toMatchObject({ retryable: true })
-      }
-  }
-  const bodies = managers.flatMap((manager, m) => [0, 1, 2].map((n) => body(manager, `${m}-${n}`)))
-  return {
-    tokens,
-    most: () => most,
-    async end() {
-      controller.abort()
-      await Promise.allSettled(bodies)
-    },
-  }
-}
+/** How long there is no majority: longer than the shorter one of two lives of a holder. */
+const LONG_AWAY_MS = 20_000
+const SHORT_LIFE_MS = 6000
 
 test('a leader that is killed, or stands still, and a cluster without a majority cost time and nothing else', async () => {
   const cluster = await ownCluster({ members: 3, fsync: true })
-  const { tokens, most, end } = traffic(cluster.endpoints)
-  const goesOn = async (what: string) => {
-    const before = tokens.length
-    await until(`slots are granted ${what}`, () => tokens.length > before + 20)
-  }
+  const { tokens, goesOn, end } = traffic(cluster.endpoints, 2)
   await goesOn('at first')
 
   const killed = await leaderOf(cluster)
@@ -81,31 +38,56 @@ test('a leader that is killed, or stands still, and a cluster without a majority
   expect(tokens.length, 'nothing is granted without a majority').toBe(without)
   for (const member of others) member.resume()
   await goesOn('once there is a majority again')
-
   await end()
-  expect(most()).toBeLessThanOrEqual(LIMIT)
-  expect(new Set(tokens).size).toBe(tokens.length)
-  console.log(`cluster: ${tokens.length} grants, ${most()} at once`)
 })
 
-test('who is cut off from the member that it uses, and not told so, goes on with another one', async () => {
-  const { endpoints } = await ownCluster({ members: 3 })
-  const way = await quietWay(endpoints[0] as string)
-  const cutOff = managerOf({ endpoints: [way.endpoint, ...endpoints.slice(1)] }, { holderTtlMs: 10_000 })
-  const other = managerOf({ endpoints: endpoints.slice(1) })
-  const first = await other.waitForSlot({ repository: repo(1), run: 'acme/first' })
-  const told: string[] = []
-  cutOff.queueManager.setupWatcher('acme/api', (event) => told.push(`${event.kind} ${event.run}`))
-  const waiting = cutOff.waitForSlot({ repository: repo(1), run: 'acme/waits' })
-  await until('it waits', async () => (await other.getCurrentSlots('acme/api')).waiting === 1)
-  way.silence()
-  await first.release()
-  const slot = await waiting
-  expect(slot.fencingToken).toBeGreaterThan(first.fencingToken)
-  expect((await slot.release()).kind).toBe('released')
-  await until('its watch goes on as well', async () => {
-    const next = await other.acquireSlot({ repository: repo(1), run: 'acme/next' })
-    if (next.kind === 'granted') await next.slot.release()
-    return told.includes('released acme/next')
+test('without a majority for 20 s nothing is granted and nothing lost: slots are kept by those whose time is not over, and given up by the others first', async () => {
+  const cluster = await ownCluster({ members: 3, fsync: true })
+  const { endpoints } = cluster
+  const patient = managerOf({ endpoints }, { callTimeoutMs: 3000 })
+  const hasty = managerOf({ endpoints }, { callTimeoutMs: 3000, holderTtlMs: SHORT_LIFE_MS })
+  const [kept, lost] = [await granted(patient, 'acme/kept', 2), await granted(hasty, 'acme/lost', 2)]
+  const job = await hasty.acquireSlot({ repository: repo(1, 'jobs'), run: 'acme/job', durable: true })
+  expect(job.kind).toBe('granted')
+  const turns: string[] = []
+  const waiting = (['acme/third', 'acme/fourth'] as const).map(async (run, n) => {
+    // One after the other, as their turns are to be.
+    await until('the one before waits', async () => (await patient.getCurrentSlots('acme/api')).waiting === n)
+    const slot = await patient.waitForSlot({ repository: repo(2), run })
+    turns.push(run)
+    return slot
+  })
+  await until('both wait', async () => (await patient.getCurrentSlots('acme/api')).waiting === 2)
+
+  const leader = await leaderOf(cluster)
+  const others = cluster.members.filter((member) => member !== leader)
+  const since = performance.now()
+  await Promise.all(others.map((member) => member.stop('SIGKILL')))
+  const calls = [
+    patient.acquireSlot({ repository: repo(9, 'free'), run: 'acme/never' }),
+    patient.getCurrentSlots('acme/api'),
+    hasty.queueManager.addToPendingQueue(repo(9, 'free'), [{ run: 'acme/never' }]),
+  ]
+  await Promise.all(calls.map((call) => expect(call).rejects.toMatchObject({ retryable: true })))
+  await until('20 s are over', () => {
+    expect(kept.isHeld).toBe(true)
+    expect(turns).toEqual([])
+    return performance.now() > since + LONG_AWAY_MS
+  })
+  expect(lost.isHeld).toBe(false)
+  expect(isSlotkeeperError(lost.signal.reason, 'SLOTKEEPER_SLOT_LOST')).toBe(true)
+  await Promise.all(others.map((member) => member.start()))
+
+  const third = await waiting[0]
+  expect(third?.fencingToken).toBeGreaterThan(lost.fencingToken)
+  expect(kept.isHeld).toBe(true)
+  expect(turns).toEqual(['acme/third'])
+  const { waiting: left, running } = await patient.getCurrentSlots('acme/api')
+  expect([left, running], 'nobody was lost, nobody is too many').toEqual([1, 2])
+  expect((await kept.release()).kind).toBe('released')
+  expect((await waiting[1])?.fencingToken).toBeGreaterThan(third?.fencingToken ?? 0n)
+  await until('the durable slot of who was lost can be adopted', async () => {
+    const adopted = await patient.adoptSlot({ repository: 'acme/jobs', run: 'acme/job' })
+    return adopted.kind === 'granted'
   })
 })

@@ -1,20 +1,8 @@
-import type { Slot } from '@slotkeeper/core'
 import { expect, test, vi } from 'vitest'
 import { ownCluster, userOf } from './support/cluster.ts'
-import { managerOf, repo, until } from './support/store.ts'
+import { granted, managerOf, repo, until } from './support/store.ts'
 
 vi.setConfig({ testTimeout: 90_000 })
-
-/** The slot of a run that must be granted at once. */
-async function granted(
-  manager: ReturnType<typeof managerOf>,
-  run: `acme/${string}`,
-  limit = 1,
-): Promise<Slot> {
-  const outcome = await manager.acquireSlot({ repository: repo(limit), run })
-  if (outcome.kind !== 'granted') throw new Error(`not granted: ${JSON.stringify(outcome)}`)
-  return outcome.slot
-}
 
 test('through a server that is killed and comes back a waiter keeps its place, and its turn reaches it', async () => {
   const { endpoints, members } = await ownCluster({ fsync: true })

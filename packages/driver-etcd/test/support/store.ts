@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Manager, type ManagerOptions, type Repository, repository } from '@slotkeeper/core'
+import {
+  Manager,
+  type ManagerOptions,
+  type Repository,
+  type RunKey,
+  repository,
+  type Slot,
+} from '@slotkeeper/core'
 import type { Driver } from '@slotkeeper/core/driver'
 import { onTestFinished } from 'vitest'
 import { type EtcdDriverOptions, etcdDriver } from '../../src/index.ts'
@@ -24,6 +31,13 @@ export function driverOf(options: EtcdDriverOptions): Driver {
 /** A repository of the tests. */
 export function repo(concurrencyLimit: number, name = 'api'): Repository {
   return repository(`acme/${name}`, { concurrencyLimit })
+}
+
+/** The slot of a run that must be granted at once. */
+export async function granted(manager: Manager, run: RunKey, limit = 1, name?: string): Promise<Slot> {
+  const outcome = await manager.acquireSlot({ repository: repo(limit, name), run })
+  if (outcome.kind !== 'granted') throw new Error(`not granted: ${JSON.stringify(outcome)}`)
+  return outcome.slot
 }
 
 /** Asks again and again until the answer is yes; failures count as no. */
