@@ -200,7 +200,13 @@ class EtcdDriver implements Driver {
       event: (event) => hints.hear(event),
       logger,
     })
-    return { store, deciding: { store, manifest: this.manifest, origin }, watchers, hints, stream }
+    return {
+      store,
+      deciding: { store, manifest: this.manifest, budget: this.manifest.budget, origin },
+      watchers,
+      hints,
+      stream,
+    }
   }
 
   #get(): Open {

@@ -1,11 +1,5 @@
 import { status } from '@grpc/grpc-js'
-import {
-  InternalError,
-  isSlotkeeperError,
-  type SlotkeeperError,
-  SlotkeeperError as SlotkeeperFailure,
-  StoreError,
-} from '@slotkeeper/core/driver'
+import { InternalError, isSlotkeeperError, type SlotkeeperError, StoreError } from '@slotkeeper/core/driver'
 
 /** What etcd or the way to it says of a failure. */
 interface Told {
@@ -21,9 +15,15 @@ export function isLoginOver(error: unknown): boolean {
   return code === status.UNAUTHENTICATED || /invalid auth token|revision of auth store is old/.test(details)
 }
 
+/** The server takes no request of this size. */
+export function isTooLarge(error: unknown): boolean {
+  return /request is too large|message larger than max/.test(toldBy(error).details)
+}
+
 /** The call was certainly not carried out, nor will it be. */
 export function isRefusal(error: unknown): boolean {
   const { code, details } = toldBy(error)
+  if (isTooLarge(error)) return true
   if (code === status.UNAVAILABLE)
     return /no connection established|etcdserver: no leader|etcdserver: not capable/i.test(details)
   return (
@@ -63,12 +63,6 @@ export function toFailure(error: unknown, doing: string): SlotkeeperError {
   if (told.code === undefined)
     return new InternalError(`${doing}: ${error instanceof Error ? error.message : String(error)}`, error)
   const said = `${doing}: ${wordsOf(told)}.`
-  if (/request is too large|max-request-bytes/.test(told.details))
-    return new SlotkeeperFailure(
-      'SLOTKEEPER_INVALID_ARGUMENT',
-      `${said} Give runs less meta, or raise the server’s --max-request-bytes.`,
-      { cause: error },
-    )
   const meaning = meaningOf(told)
   return meaning === undefined
     ? new InternalError(said, error)

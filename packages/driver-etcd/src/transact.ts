@@ -5,14 +5,14 @@ import {
   type DomainBatch,
   type Manifest,
   RecordedSection,
-  type SlotkeeperError,
+  SlotkeeperError,
   StoreError,
 } from '@slotkeeper/core/driver'
 import type { IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3'
 import { type Commit, commitOf } from './apply-changes.ts'
-import { isRefusal, toFailure } from './failure.ts'
+import { isRefusal, isTooLarge, toFailure } from './failure.ts'
 import { commandsOf, type Loaded, type Loading, loading } from './load-facts.ts'
-import { nested } from './operations.ts'
+import { bytesOf, nested } from './operations.ts'
 import { packed } from './requests.ts'
 import { type Read, readNow, type Store, TIME_OPERATIONS } from './store.ts'
 
@@ -20,11 +20,15 @@ import { type Read, readNow, type Store, TIME_OPERATIONS } from './store.ts'
 const CONTENDED_MS = 8000
 /** After this many conflicts in a row, a short pause. */
 const PATIENT = 3
+/** A commit of so many rows is not made smaller for the sake of its bytes. */
+const FEWEST_ROWS = 16
 
 /** What `transact` needs of its driver. */
 export interface Deciding {
   readonly store: Store
   readonly manifest: Manifest
+  /** How many rows a commit may change: those of the manifest, or fewer where the server did not take a commit for its bytes. */
+  budget: number
   /** Names this driver to those who watch. */
   readonly origin: string
 }
@@ -106,7 +110,7 @@ async function attempt(
 
 /** Runs the loads, those of all domains together in each round. */
 async function load(
-  { store, manifest }: Deciding,
+  { store, budget }: Deciding,
   works: readonly Work[],
   signal: AbortSignal | undefined,
   heard: {
@@ -119,8 +123,8 @@ async function load(
       work,
       loading: loading(
         store.keys,
-        { ...work.batch, commands: commandsOf(work.batch, manifest.budget) },
-        manifest.budget,
+        { ...work.batch, commands: commandsOf(work.batch, budget) },
+        budget,
         () => (progress.read as Read).moment,
         store.dead,
       ),
@@ -171,14 +175,14 @@ async function load(
 
 /** Decides on what was loaded. Answers what is to be committed; where nothing is, the batch is done: all was of one moment. */
 function decideOn(
-  { store, manifest, origin }: Deciding,
+  { store, manifest, budget, origin }: Deciding,
   work: Work,
   decide: Decide,
   loaded: Loaded,
   read: Read,
 ): Decided | undefined {
   const { batch } = work
-  const { budget, clockLagMs } = manifest
+  const { clockLagMs } = manifest
   const section = new RecordedSection(loaded.facts, { budget, by: batch.by, clockLagMs })
   const decision = decide(section, commandsOf(batch, budget))
   const changes = section.changes()
@@ -216,6 +220,16 @@ async function commit(
       await Promise.all(group.map((one) => commit(deciding, [one], again, signal)))
       return
     }
+    if (alone !== undefined && isTooLarge(error)) {
+      if (alone.changes.runs.length === 1 || deciding.budget <= FEWEST_ROWS)
+        return fail(alone.work, tooLarge(alone, error))
+      deciding.budget = Math.max(
+        FEWEST_ROWS,
+        Math.floor(Math.min(deciding.budget, alone.changes.runs.length) / 4),
+      )
+      again.push(alone.work)
+      return
+    }
     for (const { work } of group) fail(work, toFailure(error, `${work.batch.domain} cannot be committed`))
   }
 }
@@ -235,5 +249,20 @@ function contended(domain: string): StoreError {
   return new StoreError(
     'SLOTKEEPER_STORE_BUSY',
     `Others changed ${domain} at each of the attempts of ${CONTENDED_MS} ms to decide for it. Ask again.`,
+  )
+}
+
+/** Names the run that takes most of the room. */
+function tooLarge({ work, operations, changes }: Decided, cause: unknown): SlotkeeperError {
+  const bytes = operations.reduce((sum, operation) => sum + bytesOf(operation), 0)
+  const sizes = changes.runs.map(({ row }) => ({ run: row.run, bytes: JSON.stringify(row).length }))
+  const largest = sizes.reduce(
+    (most, each) => (each.bytes > most.bytes ? each : most),
+    sizes[0] as (typeof sizes)[0],
+  )
+  return new SlotkeeperError(
+    'SLOTKEEPER_INVALID_ARGUMENT',
+    `${work.batch.domain} cannot be committed with run ${largest.run}, which has most of its ${bytes} bytes: the server takes no request of that size. Give the run less meta, or raise the server’s --max-request-bytes.`,
+    { cause },
   )
 }

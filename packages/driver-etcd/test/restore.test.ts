@@ -53,6 +53,7 @@ test('Managers that are there while a backup comes back give up what it does not
   const early = await granted(a, 'acme/early', 2)
   await early.release()
   const backup = await member.backUp()
+  await tokensOf(a, 'unknown', 50)
   const unknown = await granted(a, 'acme/unknown', 2)
   const waiting = b.waitForSlot({ repository: repo(1), run: 'acme/waits' })
   await until('it waits', async () => (await a.getCurrentSlots('acme/api')).waiting === 1)

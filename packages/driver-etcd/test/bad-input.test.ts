@@ -1,0 +1,84 @@
+import type { RunKey } from '@slotkeeper/core'
+import { expect, test, vi } from 'vitest'
+import { ownCluster } from './support/cluster.ts'
+import { endpoints, newPrefix } from './support/servers.ts'
+import { granted, managerOf, repo, until } from './support/store.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+/** As much as a run may say of itself. */
+const LARGE = { about: 'x'.repeat(4000) }
+
+test('a run that says more of itself than any store takes is refused before the store is asked', async () => {
+  const manager = managerOf({ endpoints: ['http://127.0.0.1:1'] })
+  await expect(
+    manager.acquireSlot({ repository: repo(1), run: 'acme/large', meta: { about: 'x'.repeat(4097) } }),
+  ).rejects.toMatchObject({ code: 'SLOTKEEPER_INVALID_ARGUMENT', message: expect.stringContaining('4096') })
+})
+
+test('a run that is too large for this server is told which, how large and by which setting, and nothing of it is done', async () => {
+  const { endpoints: own } = await ownCluster({ flags: { 'max-request-bytes': '4096' } })
+  const manager = managerOf({ endpoints: own })
+  const small = await granted(manager, 'acme/small', 3)
+  const calls = [
+    manager.acquireSlot({ repository: repo(3), run: 'acme/large', meta: LARGE }),
+    manager.queueManager.addToPendingQueue(repo(3), [{ run: 'acme/large', meta: LARGE }]),
+  ]
+  const failures = await Promise.all(
+    calls.map((call) =>
+      call.then(
+        () => undefined,
+        (error: unknown) => error,
+      ),
+    ),
+  )
+  for (const failure of failures) {
+    expect(failure).toMatchObject({ code: 'SLOTKEEPER_INVALID_ARGUMENT', retryable: false })
+    expect(String(failure)).toMatch(/acme\/large.* bytes.*--max-request-bytes/)
+  }
+  const { running, waiting } = await manager.getCurrentSlots('acme/api')
+  expect([running, waiting]).toEqual([1, 0])
+  expect(await manager.getPipelineRunState('acme/api', 'acme/large')).toBe(undefined)
+  // Those who come with it are not refused with it.
+  const together = await Promise.allSettled([
+    manager.acquireSlot({ repository: repo(3), run: 'acme/large', meta: LARGE }),
+    manager.acquireSlot({ repository: repo(3, 'other'), run: 'acme/beside' }),
+  ])
+  expect(together.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
+  expect((await small.release()).kind).toBe('released')
+})
+
+test('many large runs that come at once are more than a request may have, and are taken in several', async () => {
+  const { endpoints: own } = await ownCluster({ flags: { 'max-txn-ops': '10000' } })
+  const manager = managerOf({ endpoints: own, maxOperations: 10_000 })
+  const runs = Array.from({ length: 1000 }, (_, n) => ({ run: `acme/${n}` as RunKey, meta: LARGE }))
+  const outcomes = await manager.queueManager.addToPendingQueue(repo(1), runs, { timeoutMs: 60_000 })
+  expect(new Set(outcomes.map(({ kind }) => kind))).toEqual(new Set(['reserved', 'waiting']))
+  const { waiting, reserved } = await manager.getCurrentSlots('acme/api')
+  expect([reserved, waiting]).toEqual([1, 999])
+})
+
+test('of more priorities than are kept apart the highest goes first all the same, and of equals the earliest', async () => {
+  const manager = managerOf({ endpoints: endpoints(), prefix: newPrefix() })
+  const first = await granted(manager, 'acme/first')
+  const entries = Array.from({ length: 300 }, (_, n) => ({
+    run: `acme/${n}` as RunKey,
+    priority: ((n * 37) % 100) - 50,
+  }))
+  await manager.queueManager.addToPendingQueue(repo(1), entries)
+  const expected = [...entries]
+    .sort((a, b) => b.priority - a.priority || entries.indexOf(a) - entries.indexOf(b))
+    .map(({ run }) => run)
+  await first.release()
+  const turns: RunKey[] = []
+  let next: RunKey | undefined = expected[0]
+  await until('the first has its turn', async () => {
+    const state = await manager.getRunningPipelineRuns('acme/api')
+    return state[0]?.run === next
+  })
+  while (next !== undefined) {
+    turns.push(next)
+    next = (await manager.queueManager.removeAndTakeItemFromQueue(repo(1), next))?.run
+  }
+  expect(turns).toEqual(expected)
+})

@@ -1,0 +1,100 @@
+import type { RunKey } from '@slotkeeper/core'
+import { type Clock, systemClock } from '@slotkeeper/core/driver'
+import { expect, test, vi } from 'vitest'
+import type { EtcdDriverOptions } from '../src/index.ts'
+import { userOf } from './support/cluster.ts'
+import { endpoints, newPrefix } from './support/servers.ts'
+import { granted, managerOf, repo, until } from './support/store.ts'
+import { wayTo } from './support/way.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+const YEARS_MS = 10 * 365 * 24 * 3_600_000
+const LIFE_MS = 3000
+
+/** A machine whose wall clock was set wrong, and which was started at another time. */
+function elsewhere(wallMs: number, startedMs: number): Clock {
+  return {
+    ...systemClock,
+    monotonic: () => systemClock.monotonic() + startedMs,
+    uptime: () => systemClock.uptime() + startedMs,
+    wall: () => systemClock.wall() + wallMs,
+  }
+}
+
+/** Managers on such machines, and one on this one. The first of them makes the store. */
+function machines(prefix: string, more: Partial<EtcdDriverOptions> = {}) {
+  const clocks = [elsewhere(YEARS_MS, 5e8), elsewhere(-YEARS_MS, 1), systemClock]
+  return clocks.map((clock) => {
+    // The driver takes its clock as the Manager does; only tests give one.
+    const options = { endpoints: endpoints(), prefix, clock, ...more }
+    return managerOf(options, { clock, holderTtlMs: LIFE_MS })
+  }) as [ReturnType<typeof managerOf>, ReturnType<typeof managerOf>, ReturnType<typeof managerOf>]
+}
+
+test('whoever beats lives, and keeps its slot against those whose clocks are years ahead or behind', async () => {
+  const managers = machines(newPrefix())
+  const slots = [] as Awaited<ReturnType<typeof granted>>[]
+  for (const [n, manager] of managers.entries())
+    slots.push(await granted(manager, `acme/${n}`, 1, `repo-${n}`))
+  const impatient = managers.flatMap((manager, m) =>
+    managers.map((_, n) => manager.waitForSlot({ repository: repo(1, `repo-${n}`), run: `acme/${m}-${n}` })),
+  )
+  let turns = 0
+  for (const wait of impatient) void wait.then(() => turns++)
+  const since = performance.now()
+  await until('every holder has lived for longer than one heartbeat gives it', () => {
+    expect([turns, ...slots.map(({ isHeld }) => isHeld)]).toEqual([0, true, true, true])
+    return performance.now() > since + 2 * LIFE_MS
+  })
+  await Promise.all(slots.map((slot) => slot.release()))
+  const chains = impatient.map(async (wait) => (await wait).release())
+  expect((await Promise.all(chains)).map(({ kind }) => kind)).toEqual(impatient.map(() => 'released'))
+})
+
+test('who falls silent knows that its slot is gone before one with another clock has it, and one with another clock does get it', async () => {
+  const prefix = newPrefix()
+  const way = await wayTo(endpoints()[0] as string)
+  const silenced = machines(prefix, { endpoints: [way.endpoint] })
+  const others = machines(prefix)
+  const slots = [] as Awaited<ReturnType<typeof granted>>[]
+  for (const [n, manager] of silenced.entries())
+    slots.push(await granted(manager, `acme/${n}`, 1, `repo-${n}`))
+  const turns = slots.map(async (slot, n) => {
+    // Another one's clock than the holder's.
+    const manager = others[(n + 1) % others.length] as (typeof others)[0]
+    const next = await manager.waitForSlot({ repository: repo(1, `repo-${n}`), run: 'acme/next' as RunKey })
+    return [slot.isHeld, next.fencingToken > slot.fencingToken]
+  })
+  await until('all wait', async () => {
+    const all = await Promise.all(slots.map(({ repository }) => others[2].getCurrentSlots(repository)))
+    return all.every(({ waiting }) => waiting === 1)
+  })
+  way.cut()
+  expect(await Promise.all(turns)).toEqual(slots.map(() => [false, true]))
+})
+
+test('store time goes no faster than time does, and no wall clock moves it, so nothing that was given time is due early', async () => {
+  const prefix = newPrefix()
+  const [ahead, behind, right] = machines(prefix)
+  await ahead.health()
+  const client = userOf(endpoints())
+  const storeTime = async () => Number(await client.get(`${prefix}/clock`).string())
+  const [since, from] = [performance.now(), await storeTime()]
+  const CLAIM_MS = 1500
+  const controller = managerOf(
+    { endpoints: endpoints(), prefix, ...{ clock: elsewhere(-YEARS_MS, 7) } },
+    { claimTimeoutMs: CLAIM_MS },
+  )
+  const asked = performance.now()
+  await controller.queueManager.addListToRunningQueue(repo(1), ['acme/unclaimed', 'acme/next'])
+  await until('somebody notices that it was not claimed', async () => {
+    // Each of them decides on the repository, by its own clock.
+    for (const manager of [ahead, behind, right])
+      await manager.acquireSlot({ repository: repo(1), run: 'acme/passing' })
+    const row = (await right.getRunningPipelineRuns('acme/api'))[0]
+    return row?.run === 'acme/next'
+  })
+  expect(performance.now() - asked).toBeGreaterThanOrEqual(CLAIM_MS)
+  expect((await storeTime()) - from).toBeLessThanOrEqual(performance.now() - since + 1)
+})
