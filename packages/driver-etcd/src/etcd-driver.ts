@@ -184,6 +184,7 @@ class EtcdDriver implements Driver {
       clock: this.#clock,
       maxOperations: settled.maxOperations,
       dead: new Set(),
+      leaving: { domain: undefined, runs: [] },
     }
     const origin = randomUUID()
     const watchers: Watchers = new Watchers({

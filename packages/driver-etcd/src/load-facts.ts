@@ -20,6 +20,17 @@ import { Queue } from './queue.ts'
 /** Of a domain with more holders than this, some are looked at in each load, in turn. */
 const MOST_HOLDERS = 48
 const TIME_DIGITS = 16
+/** So many runs of a repository that is being removed are listed at once. */
+const LISTED = 5000
+
+/**
+ * Runs of the repository that is being removed, as a listing has found them, of which those at the front were shown to decisions already. etcd
+ * walks through all keys of a range at every look, so they are listed by thousands and then looked up one by one.
+ */
+export interface Leaving {
+  domain: string | undefined
+  runs: readonly RunKey[]
+}
 
 /** The moment that facts are of. */
 export interface Moment {
@@ -58,6 +69,7 @@ interface Finding {
   readonly request: SectionRequest
   /** Holders that a sweep has found dead: they are looked at first. */
   readonly suspects: ReadonlySet<HolderId>
+  readonly leaving: Leaving
   readonly own: IRequestOp
   document: DomainDocument
   revision: number
@@ -74,7 +86,7 @@ export function* loading(
   batch: Pick<DomainBatch, 'domain' | 'commands'>,
   budget: number,
   moment: () => Moment,
-  suspects: ReadonlySet<HolderId>,
+  { dead: suspects, leaving }: { readonly dead: ReadonlySet<HolderId>; readonly leaving: Leaving },
 ): Loading<Loaded> {
   const request = sectionRequest(batch, budget)
   const domain = batch.domain as RepositoryKey
@@ -83,7 +95,7 @@ export function* loading(
       `The domain ${domain} was asked to decide for ${request.repositories.join(', ')}.`,
     )
   const finding: Finding = {
-    ...{ keys, domain, request, suspects },
+    ...{ keys, domain, request, suspects, leaving },
     own: get(keys.domain(domain)),
     document: NO_DOCUMENT,
     revision: 0,
@@ -157,8 +169,7 @@ function* loadOverdue(finding: Finding): Loading<void> {
   const { keys, domain, request, document, overdue, now } = finding
   const limit = request.overdue + 1
   if (document.repository?.status === 'removing') {
-    const [all] = yield* round(finding, [range(keys.runs(domain), endOf(keys.runs(domain)), { limit })])
-    for (const row of all?.kvs.map(runOf) ?? []) overdue.set(row.run, row)
+    for (const row of yield* loadLeaving(finding)) overdue.set(row.run, row)
   } else {
     const dues = keys.dues(domain)
     const mayBeDue = document.dueFrom !== null && document.dueFrom <= now
@@ -193,6 +204,33 @@ function* loadOverdue(finding: Finding): Loading<void> {
   if (overdue.size <= request.overdue) return
   finding.overdueCut = true
   for (const run of [...overdue.keys()].slice(request.overdue)) overdue.delete(run)
+}
+
+/** Some rows of a repository that is being removed; none when there are none. */
+function* loadLeaving(finding: Finding): Loading<RunRow[]> {
+  const { keys, domain, request, leaving } = finding
+  const prefix = keys.runs(domain)
+  for (;;) {
+    let left = leaving.domain === domain ? leaving.runs : []
+    if (left.length === 0) {
+      const listing = range(prefix, endOf(prefix), { limit: LISTED, keysOnly: true })
+      const [listed] = yield* round(finding, [listing])
+      left = listed?.kvs.map((kv) => keyOf(kv).slice(prefix.length) as RunKey) ?? []
+      if (left.length === 0) return []
+      finding.overdueCut = listed?.more === true
+    } else finding.overdueCut = true
+    const shown = left.slice(0, request.overdue)
+    leaving.domain = domain
+    leaving.runs = left.slice(request.overdue)
+    if (leaving.runs.length > 0) finding.overdueCut = true
+    const rows = yield* round(
+      finding,
+      shown.map((run) => get(keys.run(domain, run))),
+    )
+    // Others may have ended those that were listed a while ago.
+    const found = rows.flatMap(({ kvs }) => kvs.map(runOf))
+    if (found.length > 0) return found
+  }
 }
 
 /** The holders of rows, as far as they are not known yet. */

@@ -33,7 +33,8 @@ export async function raiseTokenFloor(options: EtcdDriverOptions): Promise<bigin
   try {
     const { maxOperations, dialTimeoutMs: timeoutMs } = settled
     const time = new StoreClock(systemClock, keys)
-    await openStore({ transport, keys, time, clock: systemClock, maxOperations, dead: new Set() }, 'check', {
+    const known = { dead: new Set<never>(), leaving: { domain: undefined, runs: [] } }
+    await openStore({ transport, keys, time, clock: systemClock, maxOperations, ...known }, 'check', {
       timeoutMs,
       signal: undefined,
     })

@@ -2,7 +2,7 @@ import { type Clock, type HolderId, StoreError } from '@slotkeeper/core/driver'
 import type { IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3'
 import { isFull } from './failure.ts'
 import type { KeySpace } from './keys.ts'
-import type { Moment } from './load-facts.ts'
+import type { Leaving, Moment } from './load-facts.ts'
 import { get } from './operations.ts'
 import { rangeOf } from './requests.ts'
 import type { StoreClock } from './store-clock.ts'
@@ -21,6 +21,7 @@ export interface Store {
   readonly maxOperations: number
   /** The holders that the last sweep found dead. */
   readonly dead: Set<HolderId>
+  readonly leaving: Leaving
 }
 
 /** What was read at one moment, and when that was. */

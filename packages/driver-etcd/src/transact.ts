@@ -126,7 +126,7 @@ async function load(
         { ...work.batch, commands: commandsOf(work.batch, budget) },
         budget,
         () => (progress.read as Read).moment,
-        store.dead,
+        store,
       ),
       ...{ operations: [], revision: undefined, read: undefined },
     }

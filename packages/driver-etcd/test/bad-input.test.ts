@@ -1,6 +1,6 @@
-import type { RunKey } from '@slotkeeper/core'
+import { type RunKey, repository } from '@slotkeeper/core'
 import { expect, test, vi } from 'vitest'
-import { ownCluster } from './support/cluster.ts'
+import { ownCluster, userOf } from './support/cluster.ts'
 import { endpoints, newPrefix } from './support/servers.ts'
 import { granted, managerOf, repo, until } from './support/store.ts'
 
@@ -81,4 +81,34 @@ test('of more priorities than are kept apart the highest goes first all the same
     next = (await manager.queueManager.removeAndTakeItemFromQueue(repo(1), next))?.run
   }
   expect(turns).toEqual(expected)
+})
+
+test('a repository with 20,000 waiting runs can be removed, and leaves no row behind', async () => {
+  // Larger transactions than etcd has by itself: fewer commits.
+  const { endpoints: own } = await ownCluster({ flags: { 'max-txn-ops': '1024' } })
+  const manager = managerOf({ endpoints: own, maxOperations: 1024 }, { callTimeoutMs: 100_000 })
+  const large = repository('acme/large', { concurrencyLimit: 1 })
+  for (let from = 0; from < 20_000; from += 5000)
+    await manager.queueManager.addListToRunningQueue(
+      large,
+      Array.from({ length: 5000 }, (_, n): RunKey => `acme/${from + n}`),
+    )
+  const beside = await granted(manager, 'acme/beside')
+  expect((await manager.getCurrentSlots('acme/large')).waiting).toBe(19_999)
+  expect(await manager.queueManager.removeRepository('acme/large')).toEqual({ removed: 20_000 })
+  const client = userOf(own)
+  await until('no row of it is left', async () => {
+    for (const kind of ['run', 'queue', 'slot', 'due']) {
+      const { kvs } = await client.kv.range({
+        key: Buffer.from(`/slotkeeper/${kind}/acme/large/`),
+        range_end: Buffer.from(`/slotkeeper/${kind}/acme/large0`),
+        limit: 1,
+      })
+      if (kvs.length > 0) return false
+    }
+    return true
+  })
+  expect(beside.isHeld).toBe(true)
+  const outcome = await manager.acquireSlot({ repository: large, run: 'acme/again' })
+  expect(outcome.kind).toBe('granted')
 })
