@@ -1,6 +1,7 @@
 import {
   type Guard,
   type HolderId,
+  type RepositoryKey,
   type RepositoryRow,
   type RunRow,
   StoreError,
@@ -8,21 +9,24 @@ import {
 import type { IKeyValue } from 'etcd3'
 import type { Level } from './levels.ts'
 import { keyOf } from './operations.ts'
+import { type PackedRow, packRow, unpackRow } from './packed-row.ts'
 
 /**
  * What is kept of a domain in one key, whose revision is the guard of everything else in the domain: every commit writes it and compares that
- * nobody else has written it since the facts were loaded.
+ * nobody else has written it since the facts were loaded. Never changed, only replaced.
  */
 export interface DomainDocument {
   readonly guard: Guard
   /** Store time of the last commit: no later one of the domain may be earlier. */
   readonly committedAt: number
   readonly repository: RepositoryRow | undefined
-  /** How its queue is to be read. */
+  /** The rows that are kept here and nowhere else: slots and entries, no records. All others have keys of their own. */
+  readonly rows: readonly RunRow[]
+  /** How the queue of the entries with keys of their own is to be read. */
   readonly levels: readonly Level[]
-  /** How many rows wait or run for each holder. */
+  /** The holders for which the domain is filed under `held/`, and how many rows with keys of their own each has. */
   readonly holders: readonly (readonly [HolderId, number])[]
-  /** No row is due before this; `null`: none will be. */
+  /** No row with keys of its own is due before this; `null`: none will be. */
   readonly dueFrom: number | null
   /** Where the domain is under `wake/`; `null`: nowhere. */
   readonly wakeAt: number | null
@@ -33,15 +37,40 @@ export const NO_DOCUMENT: DomainDocument = Object.freeze({
   guard: Object.freeze({ watchedUntil: 0, backlog: false }),
   committedAt: 0,
   repository: undefined,
+  rows: Object.freeze([]),
   levels: Object.freeze([]),
   holders: Object.freeze([]),
   dueFrom: null,
   wakeAt: null,
 })
 
-/** What stands in a domain's key; every call gives new objects. */
+type Kept = Omit<DomainDocument, 'rows'> & {
+  /** Names the driver that wrote it. */
+  readonly writer: string
+  readonly rows: readonly PackedRow[]
+}
+
+/** What stands in a domain's key. */
 export function documentOf(kv: IKeyValue): DomainDocument {
-  return parsed<DomainDocument>(kv)
+  const { writer: _, rows, ...others } = parsed<Kept>(kv)
+  const holders = others.holders.map(([holder]) => holder)
+  const repository = others.repository?.repository as RepositoryKey
+  return { ...others, rows: rows.map((row) => unpackRow(row, repository, holders)) }
+}
+
+/** What is to stand in a domain's key. The holders of all rows are among its holders. */
+export function documentText(document: DomainDocument, writer: string): string {
+  const holders = document.holders.map(([holder]) => holder)
+  const kept: Kept = { writer, ...document, rows: document.rows.map((row) => packRow(row, holders)) }
+  return JSON.stringify(kept)
+}
+
+/** Store time at which the first row is due, wherever it is kept. */
+export function firstDue({ rows, dueFrom }: Pick<DomainDocument, 'rows' | 'dueFrom'>): number | null {
+  let first = dueFrom
+  for (const { dueAt } of rows)
+    if (dueAt !== undefined && (first === null || dueAt < first)) first = Math.ceil(dueAt)
+  return first
 }
 
 /** The row of a run, as its key or its place in the queue holds it; every call gives a new one. */

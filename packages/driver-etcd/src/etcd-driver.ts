@@ -24,24 +24,24 @@ import {
 import { toFailure } from './failure.ts'
 import { Hints } from './hints.ts'
 import { closeHolder, heartbeat, openHolder } from './holders.ts'
-import { endOf, KeySpace } from './keys.ts'
+import { endOf } from './keys.ts'
 import { openStore } from './open-store.ts'
 import { checkOptions, type EtcdDriverOptions, settleOptions } from './options.ts'
 import { readSnapshot } from './read-snapshot.ts'
-import { readNow, type Store } from './store.ts'
-import { STEP_MS, StoreClock } from './store-clock.ts'
+import { SharedDomains } from './shared-domains.ts'
+import { newStore, readNow, type Store } from './store.ts'
+import { STEP_MS } from './store-clock.ts'
 import { sweepStore } from './sweep.ts'
 import { type Deciding, transact } from './transact.ts'
-import { EtcdTransport } from './transport/etcd-transport.ts'
 import { protocol } from './transport/protocol.ts'
 import { WatchStream } from './transport/watch-stream.ts'
 
-/** The most operations that one changed row costs: its own key, and those under which it was and is filed. */
-const OPERATIONS_PER_ROW = 6
 /** How long after a sweep that did not find the end the next one is asked for. */
 const NEXT_SWEEP_MS = 20
 /** Those of a commit that are not a row's. */
 const OTHER_OPERATIONS = 10
+/** What a changed row costs mostly; where it is more, fewer rows are changed at once. */
+const OPERATIONS_PER_ROW = 3
 
 function manifestOf(maxOperations: number): Manifest {
   return Object.freeze({
@@ -175,17 +175,8 @@ class EtcdDriver implements Driver {
   }
 
   #equip(logger: Logger): Open {
-    const settled = settleOptions(this.#options)
-    const keys = new KeySpace(settled.prefix)
-    const store: Store = {
-      transport: new EtcdTransport(settled),
-      keys,
-      time: new StoreClock(this.#clock, keys),
-      clock: this.#clock,
-      maxOperations: settled.maxOperations,
-      dead: new Set(),
-      leaving: { domain: undefined, runs: [] },
-    }
+    const store = newStore(settleOptions(this.#options), this.#clock)
+    const { keys } = store
     const origin = randomUUID()
     const watchers: Watchers = new Watchers({
       origin,
@@ -193,21 +184,22 @@ class EtcdDriver implements Driver {
       onLast: () => stream.stop(),
     })
     const hints = new Hints(keys, watchers)
+    const shared: SharedDomains = new SharedDomains(store, origin, {
+      follow: (key) => stream.follow(key),
+      unfollow: (key) => stream.unfollow(key),
+    })
     const stream = new WatchStream(store.transport, {
       from: keys.all('watched'),
       to: endOf(keys.all('watched')),
       begin: () => watchers.begin(),
       pause: () => watchers.pause(),
       event: (event) => hints.hear(event),
+      followed: (event) => shared.hear(event),
       logger,
     })
-    return {
-      store,
-      deciding: { store, manifest: this.manifest, budget: this.manifest.budget, origin },
-      watchers,
-      hints,
-      stream,
-    }
+    const { manifest } = this
+    const limits = { budget: manifest.budget }
+    return { store, deciding: { store, manifest, limits, origin, shared }, watchers, hints, stream }
   }
 
   #get(): Open {

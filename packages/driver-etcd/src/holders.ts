@@ -50,6 +50,7 @@ export async function closeHolder(
 ): Promise<void> {
   const lease = (await ask(store, holder, signal))?.lease
   if (lease === undefined) return
+  store.living.note(holder, undefined)
   try {
     await store.transport.leaseRevoke(lease, { signal })
   } catch (error) {
@@ -81,6 +82,7 @@ async function ask(
   const [own, wakes, all, alive] = read.answers.slice(first.length)
   const kv = own?.kvs[0]
   const row = holderOf(holder, kv)
+  store.living.note(holder, row)
   if (kv === undefined || row === undefined) return undefined
   const { now } = read.moment
   const wake = wakes?.kvs[0]

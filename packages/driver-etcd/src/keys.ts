@@ -12,17 +12,18 @@ const HIGHEST_PRIORITY = 2 ** 31 - 1
  * | `layout` | the layout's version |
  * | `clock` | store time, the highest that anybody has told |
  * | `floor` | the token floor that removals and operators left |
- * | `domain/REPOSITORY` | the domain's document: guard, repository, counts. Every commit of the domain compares its revision |
- * | `run/REPOSITORY/RUN` | the row of a run |
- * | `queue/REPOSITORY/ORDER` | the row of an entry that is not parked once more, in queue order |
+ * | `domain/REPOSITORY` | the domain's document: guard, repository, slots, the head of the queue. Every commit of the domain compares its revision |
  * | `slot/REPOSITORY/RUN` | the phase and the fencing token of a row that is a slot |
- * | `due/REPOSITORY/TIME/RUN` | of rows with a due time, records aside |
+ * | `run/REPOSITORY/RUN` | the row of a run that is not in the document |
+ * | `queue/REPOSITORY/ORDER` | such a row once more, in queue order, while it is an entry that is not parked |
+ * | `due/REPOSITORY/TIME/RUN` | of such rows with a due time, records aside |
  * | `old/TIME/run/REPOSITORY/RUN` | of records, by the time after which they may go |
  * | `old/TIME/event/DOMAIN` | of `watched/event/DOMAIN`, once the repository is gone |
  * | `wake/TIME/DOMAIN` | of domains that need a decision at that time although nobody asks |
  * | `claim/DOMAIN` | until when somebody who swept has it |
  * | `holder/HOLDER` | of holders that were opened and may still be named by rows |
- * | `held/HOLDER/REPOSITORY/RUN` | of rows that wait or run for a holder |
+ * | `held/HOLDER/REPOSITORY` | of repositories that have, or had, rows that wait or run for a holder |
+ * | `held/HOLDER/REPOSITORY/RUN` | of such rows that are not in the document |
  * | `watched/holder/HOLDER` | the living; on the holder's lease. Gone = dead |
  * | `watched/event/DOMAIN` | what the last commit told that somebody elsewhere wants to hear |
  */
@@ -99,6 +100,10 @@ export class KeySpace {
     return `${this.prefix}holder/${escaped(holder)}`
   }
 
+  holds(holder: HolderId, repository: RepositoryKey): string {
+    return `${this.prefix}held/${escaped(holder)}/${repository}`
+  }
+
   held(holder: HolderId, repository?: RepositoryKey, run?: RunKey): string {
     const rest = repository === undefined ? '' : `${repository}/${run ?? ''}`
     return `${this.prefix}held/${escaped(holder)}/${rest}`
@@ -128,13 +133,16 @@ export function timeKey(value: number): string {
   return String(value).padStart(16, '0')
 }
 
-/** The repository and the run at the end of a key, after its first `parts` parts below the prefix. */
+/** The repository and the run at the end of a key; the run is missing where only the repository is named. */
 export function runAt(
   key: string,
   from: number,
-): { readonly repository: RepositoryKey; readonly run: RunKey } {
+): { readonly repository: RepositoryKey; readonly run: RunKey | undefined } {
   const [namespace, name, runNamespace, runName] = key.slice(from).split('/')
-  return { repository: `${namespace}/${name}`, run: `${runNamespace}/${runName}` }
+  return {
+    repository: `${namespace}/${name}`,
+    run: runName === undefined ? undefined : `${runNamespace}/${runName}`,
+  }
 }
 
 /** What stands in a key for a holder. */

@@ -44,6 +44,15 @@ export function withFirst(levels: readonly Level[], priority: number, first: num
   return found === undefined ? levels : levels.with(at, { ...found, first })
 }
 
+/** Whether an entry certainly goes before all those that the levels count. */
+export function isBeforeAll(
+  [top]: readonly Level[],
+  { priority, sequence }: { readonly priority: number; readonly sequence: number },
+): boolean {
+  if (top === undefined || priority > top.high) return true
+  return top.high === top.low && priority === top.high && sequence < top.first
+}
+
 /** How many entries there are. */
 export function countOf(levels: readonly Level[]): number {
   return levels.reduce((sum, { count }) => sum + count, 0)

@@ -4,6 +4,7 @@ import {
   type HolderId,
   type HolderRow,
   InternalError,
+  queueOrder,
   type RepositoryKey,
   type RunKey,
   type RunRow,
@@ -11,14 +12,18 @@ import {
   sectionRequest,
 } from '@slotkeeper/core/driver'
 import type { IKeyValue, IRangeResponse, IRequestOp } from 'etcd3'
-import { type DomainDocument, documentOf, NO_DOCUMENT, runOf } from './document.ts'
+import { type DomainDocument, documentOf, firstDue, NO_DOCUMENT, runOf } from './document.ts'
 import { endOf, type KeySpace, runAt } from './keys.ts'
-import { countOf } from './levels.ts'
+import { countOf, isBeforeAll } from './levels.ts'
+import type { Known } from './memory.ts'
 import { get, keyOf, range } from './operations.ts'
 import { Queue } from './queue.ts'
+import type { Moment, Store } from './store.ts'
 
 /** Of a domain with more holders than this, some are looked at in each load, in turn. */
 const MOST_HOLDERS = 48
+/** How many entries with keys of their own are loaded at least, once the document has too few: they go into the document. */
+const FILED_PAGE = 24
 const TIME_DIGITS = 16
 /** So many runs of a repository that is being removed are listed at once. */
 const LISTED = 5000
@@ -32,23 +37,28 @@ export interface Leaving {
   runs: readonly RunKey[]
 }
 
-/** The moment that facts are of. */
-export interface Moment {
-  readonly now: number
-  readonly wall: number
-  readonly floor: number
-}
-
-/** What was loaded of a domain. */
+/** What is known of a domain. */
 export interface Loaded {
-  readonly facts: Facts
+  /** The facts, with rows that a decision may change; every call gives new ones. */
+  readonly facts: () => Facts
+  readonly domain: RepositoryKey
+  readonly moment: Moment
+  /** Store time: that of the moment, or of the domain's last commit. */
+  readonly now: number
   readonly document: DomainDocument
   /** The revision of the document's key; 0 where there is none. */
   readonly revision: number
-  /** When the first row is due that the facts do not show, `null` for never; `undefined` where nobody looked. */
+  /** Overdue rows that the facts show, and whether there may be others. */
+  readonly overdue: readonly RunRow[]
+  readonly overdueCut: boolean
+  /** When the first row with a key of its own is due that the facts do not show, `null` for never; `undefined` where nobody looked. */
   readonly laterDue: number | null | undefined
-  /** Where the heads stand, as the store has them: the decision changes the rows of the facts. */
-  readonly heads: readonly Pick<RunRow, 'run' | 'priority' | 'sequence'>[]
+  /** The first entries with keys of their own, in queue order. */
+  readonly filedHeads: readonly RunRow[]
+  /** Runs that are supposed to have no key, and holders that are supposed to be alive: nobody has looked. */
+  readonly supposed: { readonly absent: readonly RunKey[]; readonly alive: readonly HolderId[] }
+  /** Holders that were found dead. */
+  readonly dead: readonly HolderId[]
 }
 
 /**
@@ -64,12 +74,10 @@ export function commandsOf(batch: DomainBatch, budget: number): DomainBatch['com
 
 /** What one load has found so far. */
 interface Finding {
+  readonly store: Store
   readonly keys: KeySpace
   readonly domain: RepositoryKey
   readonly request: SectionRequest
-  /** Holders that a sweep has found dead: they are looked at first. */
-  readonly suspects: ReadonlySet<HolderId>
-  readonly leaving: Leaving
   readonly own: IRequestOp
   document: DomainDocument
   revision: number
@@ -78,24 +86,34 @@ interface Finding {
   readonly overdue: Map<RunKey, RunRow>
   overdueCut: boolean
   laterDue: number | null | undefined
+  filedHeads: readonly RunRow[]
 }
 
-/** See `Loading`. `moment` is asked once the first round was answered, and at the end. */
+type Asked = Pick<DomainBatch, 'domain' | 'commands'>
+
+/** What a batch asks for, which is of its domain alone. */
+function requestOf(batch: Asked, budget: number): SectionRequest {
+  const request = sectionRequest(batch, budget)
+  if (request.repositories.some((key) => key !== batch.domain))
+    throw new InternalError(
+      `The domain ${batch.domain} was asked to decide for ${request.repositories.join(', ')}.`,
+    )
+  return request
+}
+
+/** See `Loading`. `moment` is asked once the first round was answered, and at the end. `others`: holders that will be asked for as well. */
 export function* loading(
-  keys: KeySpace,
-  batch: Pick<DomainBatch, 'domain' | 'commands'>,
+  store: Store,
+  batch: Asked,
   budget: number,
   moment: () => Moment,
-  { dead: suspects, leaving }: { readonly dead: ReadonlySet<HolderId>; readonly leaving: Leaving },
+  others: readonly HolderId[],
 ): Loading<Loaded> {
-  const request = sectionRequest(batch, budget)
+  const { keys } = store
+  const request = requestOf(batch, budget)
   const domain = batch.domain as RepositoryKey
-  if (request.repositories.some((key) => key !== domain))
-    throw new InternalError(
-      `The domain ${domain} was asked to decide for ${request.repositories.join(', ')}.`,
-    )
   const finding: Finding = {
-    ...{ keys, domain, request, suspects, leaving },
+    ...{ store, keys, domain, request },
     own: get(keys.domain(domain)),
     document: NO_DOCUMENT,
     revision: 0,
@@ -104,36 +122,121 @@ export function* loading(
     overdue: new Map(),
     overdueCut: false,
     laterDue: undefined,
+    filedHeads: [],
   }
-  const named = yield* loadNamed(finding)
+  const named = yield* loadNamed(finding, others)
   finding.now = Math.max(moment().now, finding.document.committedAt)
   const heads = yield* loadQueue(finding)
   yield* loadOverdue(finding)
   yield* loadHolders(finding, [...named, ...heads, ...finding.overdue.values()])
-  const { document, revision, laterDue, now, holders, overdue, overdueCut } = finding
-  const { wall, floor } = moment()
-  const facts: Facts = {
-    ...{ domain, now, wall, tokenFloor: floor, runs: named, heads },
-    guard: document.guard,
-    repositories: document.repository === undefined ? [] : [document.repository],
-    holders: [...holders.values()].filter((row) => row !== undefined),
+  const { document, revision, laterDue, holders, overdue, overdueCut, filedHeads } = finding
+  for (const [holder, row] of holders) store.living.note(holder, row)
+  if (revision > 0) store.memory.learn(domain, { document, revision })
+  return loadedOf({
+    ...{ domain, document, revision, named, heads, laterDue, overdueCut, filedHeads },
+    // The time at which it was looked for what is due.
+    ...{ now: finding.now, moment: moment() },
     overdue: [...overdue.values()],
-    overdueCut,
-    headsCut: countOf(document.levels) > heads.length,
+    holders: [...holders.values()].filter((row) => row !== undefined),
+    supposed: NOTHING_SUPPOSED,
+    dead: [...holders].flatMap(([holder, row]) => (row === undefined ? holder : [])),
+  })
+}
+
+const NOTHING_SUPPOSED: Loaded['supposed'] = { absent: [], alive: [] }
+const UNKNOWN: Known = { document: NO_DOCUMENT, revision: 0 }
+
+/**
+ * What this process remembers of the domain, for a decision that the commit proves right or refuses; a domain of which it knows nothing is
+ * supposed to be new. `undefined` where it has to look: it does not know a holder, there is something to settle, or the head of the queue
+ * is not in the document.
+ */
+export function recall(store: Store, batch: Asked, budget: number, moment: Moment): Loaded | undefined {
+  const { memory, living } = store
+  if (batch.commands.length === 0) return undefined
+  const { document, revision } = memory.get(batch.domain) ?? UNKNOWN
+  const { repository, guard, rows, levels, wakeAt } = document
+  if ((repository !== undefined && repository.status !== 'present') || guard.backlog) return undefined
+  const now = Math.max(moment.now, document.committedAt)
+  const due = firstDue(document)
+  if ((due !== null && due <= now) || (wakeAt !== null && wakeAt <= now)) return undefined
+  const request = requestOf(batch, budget)
+  const heads = packedHeads(document, request.heads)
+  if (levels.length > 0 && heads.length < request.heads) return undefined
+  const named: RunRow[] = []
+  const absent: RunKey[] = []
+  for (const { run } of request.runs) {
+    const row = rows.find((one) => one.run === run)
+    if (row === undefined) absent.push(run)
+    else named.push(row)
   }
+  const holders = new Map<HolderId, HolderRow>()
+  const wanted = [...request.holders, ...named.map(({ holder }) => holder), ...heads.map(({ holder }) => holder)]
+  for (const holder of wanted) {
+    if (holder === undefined || holders.has(holder)) continue
+    const row = living.get(holder)
+    if (row === undefined) return undefined
+    holders.set(holder, row)
+  }
+  return loadedOf({
+    ...{ domain: batch.domain as RepositoryKey, moment, now, document, revision, named, heads },
+    supposed: { absent, alive: [...holders.keys()] },
+    holders: [...holders.values()],
+    overdue: [],
+    overdueCut: false,
+    laterDue: undefined,
+    filedHeads: [],
+    dead: [],
+  })
+}
+
+interface Parts extends Omit<Loaded, 'facts'> {
+  readonly named: readonly RunRow[]
+  readonly heads: readonly RunRow[]
+  readonly holders: readonly HolderRow[]
+}
+
+function loadedOf({ named, heads, holders, ...parts }: Parts): Loaded {
+  const { domain, document, moment, now, overdue, overdueCut } = parts
+  const { repository, rows, levels, guard } = document
+  const headsCut = rows.filter(isEntry).length + countOf(levels) > heads.length
   return {
-    ...{ facts, document, revision, laterDue },
-    heads: heads.map(({ run, priority, sequence }) => ({ run, priority, sequence })),
+    ...parts,
+    facts: () => ({
+      ...{ domain, now, wall: moment.wall, tokenFloor: moment.floor, guard, holders, overdueCut, headsCut },
+      repositories: repository === undefined ? [] : [{ ...repository, numbers: [...repository.numbers] }],
+      runs: named.map(copyOf),
+      overdue: overdue.map(copyOf),
+      heads: heads.map(copyOf),
+    }),
   }
 }
 
-/** The first round: the document, and what commands name. */
-function* loadNamed(finding: Finding): Loading<RunRow[]> {
+function copyOf(row: RunRow): RunRow {
+  return { ...row }
+}
+
+/** Whether the row stands in the queue and may be next. */
+export function isEntry({ phase, dueAt }: Pick<RunRow, 'phase' | 'dueAt'>): boolean {
+  return phase === 'waiting' && dueAt === undefined
+}
+
+/** The first entries of the document, as far as they are the first of the queue. */
+function packedHeads({ rows, levels }: DomainDocument, wanted: number): readonly RunRow[] {
+  return rows
+    .filter((row) => isEntry(row) && isBeforeAll(levels, row))
+    .sort(queueOrder)
+    .slice(0, wanted)
+}
+
+/** The first round: the document, what commands name, and holders that will be wanted. */
+function* loadNamed(finding: Finding, others: readonly HolderId[]): Loading<RunRow[]> {
   const { keys, domain, request, own, holders } = finding
+  const asked = [...new Set([...request.holders, ...others])]
   const answers = yield [
     own,
     ...request.runs.map(({ run }) => get(keys.run(domain, run))),
-    ...request.holders.map((holder) => get(keys.alive(holder))),
+    ...asked.map((holder) => get(keys.alive(holder))),
   ]
   const kv = answers[0]?.kvs[0]
   if (kv !== undefined) {
@@ -141,41 +244,59 @@ function* loadNamed(finding: Finding): Loading<RunRow[]> {
     finding.revision = Number(kv.mod_revision)
   }
   const behindRuns = 1 + request.runs.length
-  for (const [at, holder] of request.holders.entries())
+  for (const [at, holder] of asked.entries())
     holders.set(holder, holderOf(holder, answers[behindRuns + at]?.kvs[0]))
-  return answers.slice(1, behindRuns).flatMap(({ kvs }) => kvs.map(runOf))
+  const { rows } = finding.document
+  return request.runs.flatMap(
+    ({ run }, at) => rows.find((row) => row.run === run) ?? answers[1 + at]?.kvs.map(runOf) ?? [],
+  )
 }
 
 /** The second round and, rarely, further ones: the head of the queue, and with it the holders of the domain. */
-function* loadQueue(finding: Finding): Loading<RunRow[]> {
-  const { keys, domain, request, document, holders, suspects } = finding
-  const queue = new Queue(keys, domain, document.levels, request.heads)
+function* loadQueue(finding: Finding): Loading<readonly RunRow[]> {
+  const { store, keys, domain, request, document, holders } = finding
+  const packed = packedHeads(document, request.heads)
+  const isEnough = document.levels.length === 0 || packed.length >= request.heads
+  const queue = new Queue(keys, domain, document.levels, isEnough ? 0 : Math.max(request.heads, FILED_PAGE))
   const others = document.holders.flatMap(([holder]) => (holders.has(holder) ? [] : holder))
-  const strangers = inTurn(others, suspects)
+  const strangers = inTurn(others, store.dead)
   const ranges = queue.ranges()
   const answers = yield* round(finding, [...ranges, ...strangers.map((holder) => get(keys.alive(holder)))])
   queue.hear(answers.slice(0, ranges.length))
   for (const [at, holder] of strangers.entries())
     holders.set(holder, holderOf(holder, answers[ranges.length + at]?.kvs[0]))
+  if (isEnough) return packed
   for (;;) {
     const further = queue.ranges()
-    if (further.length === 0) return queue.rows
+    if (further.length === 0) break
     queue.hear(yield* round(finding, further))
   }
+  finding.filedHeads = queue.rows
+  const all = [...document.rows.filter(isEntry), ...queue.rows].sort(queueOrder)
+  const last = queue.rows.at(-1)
+  // Behind the last one there may be others with keys of their own.
+  const isAll = last === undefined || queue.rows.length >= countOf(document.levels)
+  const known = isAll ? all : all.slice(0, all.indexOf(last) + 1)
+  return known.slice(0, request.heads)
 }
 
 /** Only where something is overdue, or may be: which rows, and the rows. */
 function* loadOverdue(finding: Finding): Loading<void> {
   const { keys, domain, request, document, overdue, now } = finding
   const limit = request.overdue + 1
+  const isDead = (holder: HolderId) => finding.holders.has(holder) && finding.holders.get(holder) === undefined
   if (document.repository?.status === 'removing') {
-    for (const row of yield* loadLeaving(finding)) overdue.set(row.run, row)
+    for (const row of document.rows) overdue.set(row.run, row)
+    // Those with keys of their own follow once the document's are gone.
+    if (overdue.size > 0) finding.overdueCut = true
+    else for (const row of yield* loadLeaving(finding)) overdue.set(row.run, row)
   } else {
+    for (const row of document.rows)
+      if ((row.dueAt ?? Number.POSITIVE_INFINITY) <= now || (row.holder !== undefined && isDead(row.holder)))
+        overdue.set(row.run, row)
     const dues = keys.dues(domain)
     const mayBeDue = document.dueFrom !== null && document.dueFrom <= now
-    const dead = document.holders.flatMap(([holder]) =>
-      finding.holders.has(holder) && finding.holders.get(holder) === undefined ? holder : [],
-    )
+    const dead = document.holders.flatMap(([holder, rows]) => (rows > 0 && isDead(holder) ? holder : []))
     const [due, ...held] = yield* round(finding, [
       ...(mayBeDue ? [range(dues, endOf(dues), { limit: limit + 1, keysOnly: true })] : []),
       ...dead
@@ -193,7 +314,8 @@ function* loadOverdue(finding: Finding): Loading<void> {
       if (finding.laterDue === null && due.more) finding.laterDue = now
     }
     for (const [at, found] of ofDead.entries())
-      for (const kv of found.kvs) runs.add(runAt(keyOf(kv), keys.held(dead[at] as HolderId).length).run)
+      for (const kv of found.kvs)
+        runs.add(runAt(keyOf(kv), keys.held(dead[at] as HolderId).length).run as RunKey)
     const shown = [...runs].slice(0, limit)
     const rows = yield* round(
       finding,
@@ -208,7 +330,8 @@ function* loadOverdue(finding: Finding): Loading<void> {
 
 /** Some rows of a repository that is being removed; none when there are none. */
 function* loadLeaving(finding: Finding): Loading<RunRow[]> {
-  const { keys, domain, request, leaving } = finding
+  const { store, keys, domain, request } = finding
+  const { leaving } = store
   const prefix = keys.runs(domain)
   for (;;) {
     let left = leaving.domain === domain ? leaving.runs : []

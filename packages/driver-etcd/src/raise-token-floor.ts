@@ -1,13 +1,11 @@
 import { SlotkeeperError, systemClock } from '@slotkeeper/core/driver'
 import { raise } from './apply-changes.ts'
 import { toFailure } from './failure.ts'
-import { KeySpace } from './keys.ts'
 import { openStore } from './open-store.ts'
 import { get } from './operations.ts'
 import { checkOptions, type EtcdDriverOptions, settleOptions } from './options.ts'
 import { rangeOf } from './requests.ts'
-import { StoreClock } from './store-clock.ts'
-import { EtcdTransport } from './transport/etcd-transport.ts'
+import { newStore } from './store.ts'
 
 /** A clock that was set so far ahead must not use up the tokens there are. */
 const HIGHEST_FLOOR = 2 ** 53 - 2 ** 40
@@ -28,16 +26,11 @@ export async function raiseTokenFloor(options: EtcdDriverOptions): Promise<bigin
       `The clock of this machine says ${new Date().toISOString()}. Set it first.`,
     )
   const settled = settleOptions(options)
-  const keys = new KeySpace(settled.prefix)
-  const transport = new EtcdTransport(settled)
+  const timeoutMs = settled.dialTimeoutMs
+  const store = newStore(settled, systemClock)
+  const { keys, transport } = store
   try {
-    const { maxOperations, dialTimeoutMs: timeoutMs } = settled
-    const time = new StoreClock(systemClock, keys)
-    const known = { dead: new Set<never>(), leaving: { domain: undefined, runs: [] } }
-    await openStore({ transport, keys, time, clock: systemClock, maxOperations, ...known }, 'check', {
-      timeoutMs,
-      signal: undefined,
-    })
+    await openStore(store, 'check', { timeoutMs, signal: undefined })
     const { responses } = await transport.txn(
       { success: [raise(keys, floor), get(keys.floor)] },
       { timeoutMs, repeatable: true },

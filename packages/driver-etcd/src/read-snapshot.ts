@@ -6,6 +6,7 @@ import {
   queueOrder,
   type RepositoryKey,
   type RunKey,
+  type RunRef,
   type RunRow,
   type Snapshot,
 } from '@slotkeeper/core/driver'
@@ -13,11 +14,11 @@ import type { IKeyValue, IRangeResponse, IRequestOp } from 'etcd3'
 import { type DomainDocument, documentOf, runOf } from './document.ts'
 import { endOf, runAt } from './keys.ts'
 
-import { holderOf, type Moment } from './load-facts.ts'
+import { holderOf, isEntry } from './load-facts.ts'
 import { get, keyOf, type RangeOptions, range } from './operations.ts'
 import { Queue } from './queue.ts'
 import { rangeOf } from './requests.ts'
-import { readNow, type Store, TIME_OPERATIONS } from './store.ts'
+import { type Moment, readNow, type Store, TIME_OPERATIONS } from './store.ts'
 
 /** Places are counted up to here; further back it is only said that they are. */
 const COUNTED_PLACES = 1000
@@ -54,14 +55,16 @@ async function readRows(reading: Reading, query: Query): Promise<Rows> {
   switch (query.kind) {
     case 'runs': {
       const documents = await reading.documents(query.runs.map(({ repository }) => repository))
-      return { documents, runs: await reading.runs(query.runs), place: undefined }
+      return { documents, runs: await reading.runs(query.runs, documents), place: undefined }
     }
     case 'holder': {
       const prefix = reading.keys.held(query.holder)
       const held = await reading.all(prefix, endOf(prefix), { keysOnly: true })
-      const refs = held.map((kv) => runAt(keyOf(kv), prefix.length))
-      const documents = await reading.documents(refs.map(({ repository }) => repository))
-      return { documents, runs: await reading.runs(refs), place: undefined }
+      const found = held.map((kv) => runAt(keyOf(kv), prefix.length))
+      const documents = await reading.documents(found.map(({ repository }) => repository))
+      const packed = documents.flatMap(({ rows }) => rows.filter(({ holder }) => holder === query.holder))
+      const refs = found.flatMap(({ repository, run }) => (run === undefined ? [] : { repository, run }))
+      return { documents, runs: [...packed, ...(await reading.runs(refs, []))], place: undefined }
     }
     case 'repositories':
       return { documents: await readRepositories(reading, query), runs: [], place: undefined }
@@ -101,11 +104,12 @@ async function readRepository(reading: Reading, query: Query & { kind: 'reposito
   const slotKeys = await reading.all(prefix, endOf(prefix), { keysOnly: true, limit: query.slots })
   const slots = await reading.runs(
     slotKeys.map((kv) => ({ repository: key, run: keyOf(kv).slice(prefix.length) as RunKey })),
+    [document],
   )
   const waiting = await readWaiting(reading, key, document, query.waiting)
   const runs = [...[...slots].sort((a, b) => a.token - b.token), ...waiting]
   if (run === undefined) return { documents: [document], runs, place: undefined }
-  const [asked] = await reading.runs([{ repository: key, run }])
+  const [asked] = await reading.runs([{ repository: key, run }], [document])
   if (asked === undefined) return { documents: [document], runs, place: undefined }
   if (!runs.some((row) => row.run === run)) runs.push(asked)
   const place = asked.phase === 'waiting' ? await readPlace(reading, document, asked) : undefined
@@ -116,7 +120,7 @@ async function readRepository(reading: Reading, query: Query & { kind: 'reposito
 async function readWaiting(
   reading: Reading,
   key: RepositoryKey,
-  { levels, repository }: DomainDocument,
+  { levels, rows: packed, dueFrom }: DomainDocument,
   wanted: number,
 ): Promise<readonly RunRow[]> {
   if (wanted === 0) return []
@@ -126,23 +130,23 @@ async function readWaiting(
     if (operations.length === 0) break
     queue.hear(await reading.ask(operations))
   }
-  const rows = [...queue.rows]
-  if ((repository?.parked ?? 0) > 0) {
+  const rows = [...packed.filter(({ phase }) => phase === 'waiting'), ...queue.rows]
+  if (dueFrom !== null) {
     const prefix = reading.keys.dues(key)
     const due = await reading.all(prefix, endOf(prefix), { keysOnly: true })
     // A time and a slash stand before the run.
     const refs = due.map((kv) => ({ repository: key, run: keyOf(kv).slice(prefix.length + 17) as RunKey }))
-    rows.push(...(await reading.runs(refs)).filter(({ phase }) => phase === 'waiting'))
+    rows.push(...(await reading.runs(refs, [])).filter(({ phase }) => phase === 'waiting'))
   }
   return rows.sort(queueOrder).slice(0, wanted)
 }
 
 async function readPlace(
   reading: Reading,
-  { levels }: DomainDocument,
+  { levels, rows }: DomainDocument,
   row: RunRow,
 ): Promise<Place | undefined> {
-  let before = 0
+  let before = rows.filter((other) => isEntry(other) && queueOrder(other, row) < 0).length
   for (const { low, high, count, first } of levels) {
     if (before >= COUNTED_PLACES || high < row.priority) break
     if (low > row.priority) {
@@ -209,12 +213,14 @@ class Reading {
     return answers.flatMap(({ kvs }) => kvs.map(documentOf))
   }
 
-  async runs(
-    refs: readonly { readonly repository: RepositoryKey; readonly run: RunKey }[],
-  ): Promise<readonly RunRow[]> {
+  /** The rows of runs: those that are in the documents, and those with keys of their own. */
+  async runs(refs: readonly RunRef[], documents: readonly DomainDocument[]): Promise<readonly RunRow[]> {
     const wanted = new Set(refs.map(({ repository, run }) => this.keys.run(repository, run)))
+    const packed = documents.flatMap(({ rows }) =>
+      rows.filter(({ repository, run }) => wanted.delete(this.keys.run(repository, run))),
+    )
     const answers = await this.ask([...wanted].map((key) => get(key)))
-    return answers.flatMap(({ kvs }) => kvs.map(runOf))
+    return [...packed, ...answers.flatMap(({ kvs }) => kvs.map(runOf))]
   }
 
   /** The holders of rows; of the dead there is nothing left. */

@@ -10,11 +10,12 @@ export interface Parcel {
 }
 
 /**
- * Puts parcels into as few transactions as hold them, none of them split. `fits` says whether a transaction with so many parcels, so many
+ * Puts parcels into as few transactions as hold them, none of them split. `widthOf` counts a parcel's operations; `fits` says whether a transaction with so many parcels, so many
  * operations in all of them together, and so many in the largest is within the server's limit.
  */
 export function packed<T extends Parcel>(
   parcels: readonly T[],
+  widthOf: (parcel: T) => number,
   fits: (size: {
     readonly parcels: number
     readonly operations: number
@@ -25,7 +26,7 @@ export function packed<T extends Parcel>(
   let open: T[] = []
   let size = { parcels: 0, operations: 0, largest: 0, bytes: 0 }
   for (const parcel of parcels) {
-    const count = parcel.operations.length
+    const count = widthOf(parcel)
     const bytes = parcel.operations.reduce((sum, operation) => sum + bytesOf(operation), 0)
     const next = {
       parcels: size.parcels + 1,

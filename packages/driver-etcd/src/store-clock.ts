@@ -1,5 +1,5 @@
 import type { Clock } from '@slotkeeper/core/driver'
-import type { IRequestOp } from 'etcd3'
+import type { ICompare, IRequestOp } from 'etcd3'
 import { type KeySpace, timeKey } from './keys.ts'
 import { get, isBelow, nested, put } from './operations.ts'
 
@@ -26,11 +26,30 @@ export class StoreClock {
 
   /** What stands before the operations of a transaction: the key is raised where it has fallen behind, and read. */
   operations(): readonly IRequestOp[] {
-    const read = this.read()
+    const now = this.standing()
+    return now > this.#seen ? [this.raise(now), this.read()] : [this.read()]
+  }
+
+  /** Store time for who does not read it: what the key was known to say, or, when it has fallen behind, what it is to be raised to. */
+  standing(): number {
     const now = this.counted()
-    if (now < this.#seen + STEP_MS) return [read]
+    return now < this.#seen + STEP_MS ? this.#seen : now
+  }
+
+  /** Whether the key has to be raised for a commit at this time. */
+  isBehind(now: number): boolean {
+    return now > this.#seen
+  }
+
+  /** Raises the key, if it says less. */
+  raise(now: number): IRequestOp {
     const text = timeKey(now)
-    return [nested({ compare: [isBelow(this.#key, text)], success: [put(this.#key, text)] }), read]
+    return nested({ compare: [isBelow(this.#key, text)], success: [put(this.#key, text)] })
+  }
+
+  /** Holds while others have not raised the key by more than a step above this time. */
+  isTimely(now: number): ICompare {
+    return isBelow(this.#key, timeKey(now + STEP_MS + 1))
   }
 
   /** The clock without raising it. */

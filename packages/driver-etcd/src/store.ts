@@ -1,12 +1,15 @@
 import { type Clock, type HolderId, StoreError } from '@slotkeeper/core/driver'
 import type { IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3'
 import { isFull } from './failure.ts'
-import type { KeySpace } from './keys.ts'
-import type { Leaving, Moment } from './load-facts.ts'
+import { KeySpace } from './keys.ts'
+import { Living } from './living.ts'
+import type { Leaving } from './load-facts.ts'
+import { Memory } from './memory.ts'
 import { get } from './operations.ts'
+import type { Settled } from './options.ts'
 import { rangeOf } from './requests.ts'
-import type { StoreClock } from './store-clock.ts'
-import type { CallHow, EtcdTransport } from './transport/etcd-transport.ts'
+import { StoreClock } from './store-clock.ts'
+import { type CallHow, EtcdTransport } from './transport/etcd-transport.ts'
 
 /** How many operations stand before those of whoever reads with the time: the clock's two and the floor. */
 export const TIME_OPERATIONS = 3
@@ -22,6 +25,20 @@ export interface Store {
   /** The holders that the last sweep found dead. */
   readonly dead: Set<HolderId>
   readonly leaving: Leaving
+  readonly memory: Memory
+  readonly living: Living
+  /** The latest moment that this process knows of. */
+  latest: Moment
+}
+
+/** The moment that facts are of. */
+export interface Moment {
+  readonly now: number
+  readonly wall: number
+  /** Every new token is above this. */
+  readonly floor: number
+  /** What the key of the token floor said; nothing where there is none. */
+  readonly floorText: string | undefined
 }
 
 /** What was read at one moment, and when that was. */
@@ -32,41 +49,69 @@ export interface Read {
   readonly answers: readonly IRangeResponse[]
 }
 
-/** Reads in one transaction, together with store time and the token floor. Linearizable. */
-export async function readNow(
-  { transport, keys, time, clock }: Store,
-  operations: readonly IRequestOp[],
-  how: CallHow,
-): Promise<Read> {
-  const ask = async (clock: readonly IRequestOp[]): Promise<[IRequestOp[], ITxnResponse]> => {
-    const before = [...clock, get(keys.floor)]
-    // The clock only goes up, so a repetition changes nothing that is wrong.
-    return [
-      before,
-      await transport.txn({ success: [...before, ...operations] }, { ...how, repeatable: true }),
-    ]
+/** A store that nobody has looked at yet. */
+export function newStore(settled: Settled, clock: Clock): Store {
+  const keys = new KeySpace(settled.prefix)
+  return {
+    transport: new EtcdTransport(settled),
+    keys,
+    time: new StoreClock(clock, keys),
+    clock,
+    maxOperations: settled.maxOperations,
+    dead: new Set(),
+    leaving: { domain: undefined, runs: [] },
+    memory: new Memory(),
+    living: new Living(),
+    latest: { now: 0, wall: 0, floor: 0, floorText: undefined },
   }
-  const [before, response] = await ask(time.operations()).catch((error: unknown) => {
+}
+
+/** Reads in one transaction, together with store time and the token floor. Linearizable. */
+export async function readNow(store: Store, operations: readonly IRequestOp[], how: CallHow): Promise<Read> {
+  const { transport, time } = store
+  const ask = (before: readonly IRequestOp[]): Promise<ITxnResponse> =>
+    // The clock only goes up, so a repetition changes nothing that is wrong.
+    transport.txn({ success: [...before, ...momentOperations(store), ...operations] }, { ...how, repeatable: true })
+  const now = time.standing()
+  const before = time.isBehind(now) ? [time.raise(now)] : []
+  let skipped = before.length
+  const response = await ask(before).catch((error: unknown) => {
     if (!isFull(error)) throw error
     // What has no room can be read all the same; only its clock stands still.
-    return ask([time.read()])
+    skipped = 0
+    return ask([])
   })
-  const answers = response.responses.map(rangeOf)
-  if (answers[before.length - 2]?.kvs.length !== 1)
+  return readOf(store, response, skipped)
+}
+
+/** What reads the moment: it stands before what is read at that moment. */
+export function momentOperations({ time, keys }: Store): IRequestOp[] {
+  return [time.read(), get(keys.floor)]
+}
+
+/** What was read behind `momentOperations`, which is behind so many other operations. */
+export function readOf(store: Store, { responses, header }: ITxnResponse, skipped = 0): Read {
+  const { keys, time, clock } = store
+  const answers = responses.slice(skipped).map(rangeOf)
+  const [now, floor] = answers
+  if (now?.kvs.length !== 1)
     throw new StoreError(
       'SLOTKEEPER_STORE_CORRUPT',
       `The store below ${keys.prefix} has no clock any more: somebody has deleted its keys. Open it anew, or restore a backup.`,
     )
-  const valueAt = (at: number) => Number(answers[at]?.kvs[0]?.value.toString() ?? 0)
-  const revision = Number(response.header.revision)
-  return {
-    moment: {
-      now: time.tell(valueAt(before.length - 2)),
-      wall: clock.wall(),
-      // The revision outlives a removed repository, and grows with every write.
-      floor: Math.max(valueAt(before.length - 1), revision),
-    },
-    revision,
-    answers: answers.slice(before.length),
+  const revision = Number(header.revision)
+  const floorText = floor?.kvs[0]?.value.toString()
+  store.latest = {
+    now: time.tell(Number(now.kvs[0]?.value.toString())),
+    wall: clock.wall(),
+    // The revision outlives a removed repository, and grows with every write.
+    floor: Math.max(Number(floorText ?? 0), revision),
+    floorText,
   }
+  return { moment: store.latest, revision, answers: answers.slice(2) }
+}
+
+/** The moment as far as it can be told without a look; `isTimely` and `isFloor` are what it supposes. */
+export function supposedMoment({ latest, time, clock }: Store): Moment {
+  return { ...latest, now: time.standing(), wall: clock.wall() }
 }

@@ -1,15 +1,14 @@
-import type { HolderId, Sweep } from '@slotkeeper/core/driver'
-import type { IRequestOp } from 'etcd3'
+import type { HolderId, RunKey, Sweep } from '@slotkeeper/core/driver'
+import type { IKeyValue, IRequestOp } from 'etcd3'
+import { documentOf } from './document.ts'
 import { endOf, holderAt, type KeySpace, runAt, timeKey } from './keys.ts'
-import { absent, del, exists, isAbove, isBelow, keyOf, nested, put, range } from './operations.ts'
-import { readNow, type Store } from './store.ts'
+import { absent, del, exists, get, isAbove, isBelow, keyOf, nested, put, range } from './operations.ts'
+import { readNow, type Store, TIME_OPERATIONS } from './store.ts'
 
 /** A swept domain is left to whoever claimed it for this long. */
 const CLAIMED_MS = 1000
 /** A claim that is over for so long is forgotten. */
 const CLAIM_KEPT_MS = 10_000
-/** How many rows of a dead holder are looked at in one step. */
-const PAGE = 500
 /** The most that one sweep forgets, of each kind. */
 const MOST_FORGOTTEN = 100
 /** How many claims are tried in one transaction; each is a transaction inside of it. */
@@ -43,7 +42,10 @@ export async function sweepStore(
     .filter((holder) => !living.has(holder))
 
   store.dead.clear()
-  for (const holder of dead) store.dead.add(holder)
+  for (const holder of dead) {
+    store.dead.add(holder)
+    store.living.note(holder, undefined)
+  }
   const domains: string[] = []
   const claim = (found: readonly string[]) => claimSome(store, found, domains, { now, budget, signal })
   await claim(keysAt(0).map((key) => key.slice(from)))
@@ -65,7 +67,7 @@ export async function sweepStore(
   return { domains, more: domains.length >= budget || keysAt(3).length >= MOST_FORGOTTEN }
 }
 
-/** Claims domains of a dead holder; answers whether any row names it still. */
+/** Claims domains of a dead holder; answers whether it is filed under any still. */
 async function claimOf(
   store: Store,
   holder: HolderId,
@@ -73,25 +75,44 @@ async function claimOf(
   isEnough: () => boolean,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const prefix = store.keys.held(holder)
+  const { keys, maxOperations } = store
+  const prefix = keys.held(holder)
+  const page = maxOperations - TIME_OPERATIONS - 1
   let after = prefix
   for (;;) {
     if (isEnough()) return true
-    const { answers } = await readNow(store, [range(after, endOf(prefix), { limit: PAGE, keysOnly: true })], {
+    const { answers } = await readNow(store, [range(after, endOf(prefix), { limit: page, keysOnly: true })], {
       signal,
     })
     const found = answers[0]?.kvs.map(keyOf) ?? []
     const last = found.at(-1)
     if (last === undefined) return after !== prefix
-    await claim(found.map((key) => runAt(key, prefix.length).repository))
+    const domains = [...new Set(found.map((key) => runAt(key, prefix.length).repository))]
+    const documents = await readNow(
+      store,
+      domains.map((domain) => get(keys.domain(domain))),
+      { signal },
+    )
+    const named = domains.filter((_, at) => isNamed(documents.answers[at]?.kvs[0], holder))
+    // Nothing can be given to the dead any more, so where no row names it now none ever will.
+    const idle = domains.filter((domain) => !named.includes(domain)).map((domain) => del(keys.holds(holder, domain)))
+    await forget(store, signal, idle)
+    await claim(named)
     if (answers[0]?.more !== true) return true
     after = `${last}\0`
   }
 }
 
+/** Whether a row of the domain names the holder. */
+function isNamed(kv: IKeyValue | undefined, holder: HolderId): boolean {
+  if (kv === undefined) return false
+  const { rows, holders } = documentOf(kv)
+  return rows.some((row) => row.holder === holder) || holders.some(([other, filed]) => other === holder && filed > 0)
+}
+
 /** Claims those that nobody has, in another order for everybody, until there are enough. */
 async function claimSome(
-  { transport, keys }: Store,
+  { transport, keys, memory }: Store,
   found: readonly string[],
   claimed: string[],
   {
@@ -111,7 +132,11 @@ async function claimSome(
     )
     const { responses } = await transport.txn({ success: tries }, { signal })
     for (const [at, domain] of some.entries())
-      if (responses[at]?.response_txn.succeeded === false) claimed.push(domain)
+      if (responses[at]?.response_txn.succeeded === false) {
+        claimed.push(domain)
+        // What is to be settled there is found by those who look.
+        memory.forget(domain)
+      }
   }
 }
 
@@ -121,7 +146,7 @@ function forgetOld(keys: KeySpace, key: string): IRequestOp {
   const rest = text.slice(text.indexOf('/') + 1)
   if (text.startsWith('run/')) {
     const { repository, run } = runAt(rest, 0)
-    return nested({ compare: [exists(key)], success: [del(key), del(keys.run(repository, run))] })
+    return nested({ compare: [exists(key)], success: [del(key), del(keys.run(repository, run as RunKey))] })
   }
   return nested({
     compare: [absent(keys.domain(rest))],

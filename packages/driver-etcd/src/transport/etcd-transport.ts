@@ -21,7 +21,7 @@ import { type Method, type Protocol, protocol } from './protocol.ts'
 
 /** No call waits for longer than this for its answer. */
 const REQUEST_MS = 5000
-/** A member that says nothing for so long is not the only one to be asked, where asking again is harmless. */
+/** Of several members none is waited for longer than this: what is harmless is asked of the next one, and what may be done already fails. */
 const MEMBER_MS = 2000
 
 /** How a call is made. */
@@ -123,8 +123,7 @@ export class EtcdTransport {
     for (let tries = 1; ; tries++) {
       signal?.throwIfAborted()
       const at = this.#at
-      const alone = this.#members.length === 1 || !repeatable
-      const deadline = alone ? until : Math.min(until, Date.now() + MEMBER_MS)
+      const deadline = this.#members.length === 1 ? until : Math.min(until, Date.now() + MEMBER_MS)
       try {
         const metadata = await this.#metadata(at, deadline)
         return await this.#send(at, { method, request, metadata, deadline, signal })

@@ -17,6 +17,7 @@ import type {
   IWatchRequest,
   IWatchResponse,
 } from 'etcd3'
+import { decodeTxn, encodeTxn } from './txn-codec.ts'
 
 /** A method of etcd's API. */
 export type Method<Request, Response> = MethodDefinition<Request, Response>
@@ -51,7 +52,11 @@ export function protocol(): Protocol {
     return methods[name]
   }
   loaded = {
-    txn: method('KV', 'Txn'),
+    txn: {
+      ...(method('KV', 'Txn') as object),
+      requestSerialize: encodeTxn,
+      responseDeserialize: decodeTxn,
+    },
     watch: method('Watch', 'Watch'),
     leaseGrant: method('Lease', 'LeaseGrant'),
     leaseRevoke: method('Lease', 'LeaseRevoke'),

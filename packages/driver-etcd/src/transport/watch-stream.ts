@@ -18,8 +18,13 @@ export interface WatchHost {
   /** Nothing is told for now. */
   readonly pause: () => void
   readonly event: (event: IEvent) => void
+  /** A key that is followed was written or deleted. */
+  readonly followed: (event: IEvent) => void
   readonly logger: Logger
 }
+
+/** The watch on the range of keys gets the number 0 from the server; those on single keys have numbers from here on. */
+const FIRST_FOLLOWED = 1000
 
 /**
  * One watch on a range of keys that goes on through everything: it resumes behind the last event that was told, and where the server cannot do
@@ -36,6 +41,9 @@ export class WatchStream {
   #failures = 0
   /** The revision up to which all was told; 0 = begin anew. */
   #told = 0
+  /** Single keys, each with the number of its watch. */
+  readonly #followed = new Map<string, number>()
+  #lastFollowed = FIRST_FOLLOWED
 
   constructor(transport: EtcdTransport, host: WatchHost) {
     this.#transport = transport
@@ -53,6 +61,23 @@ export class WatchStream {
     this.#running = false
     clearTimeout(this.#timer)
     this.#end()
+  }
+
+  /** Tells of one key as well, as long as the stream runs; of what happens while it is cut nothing is told. */
+  follow(key: string): void {
+    if (this.#followed.has(key)) return
+    this.#followed.set(key, ++this.#lastFollowed)
+    if (this.#stream !== undefined) this.#follow(key, this.#lastFollowed)
+  }
+
+  unfollow(key: string): void {
+    const id = this.#followed.get(key)
+    this.#followed.delete(key)
+    if (id !== undefined) this.#stream?.write({ cancel_request: { watch_id: String(id) } } as IWatchRequest)
+  }
+
+  #follow(key: string, id: number): void {
+    this.#stream?.write({ create_request: { key: Buffer.from(key), watch_id: String(id) } } as IWatchRequest)
   }
 
   async #open(): Promise<void> {
@@ -78,12 +103,17 @@ export class WatchStream {
           ...(this.#told === 0 ? {} : { start_revision: this.#told + 1 }),
         },
       } as IWatchRequest)
+      for (const [key, id] of this.#followed) this.#follow(key, id)
     } catch (error) {
       if (this.#attempt === attempt) this.#again(undefined, error)
     }
   }
 
-  #hear({ created, canceled, cancel_reason, events, header }: IWatchResponse): void {
+  #hear({ watch_id, created, canceled, cancel_reason, events, header }: IWatchResponse): void {
+    if (Number(watch_id) > FIRST_FOLLOWED) {
+      for (const event of events) this.#host.followed(event)
+      return
+    }
     const revision = Number(header.revision)
     if (canceled) {
       // What it would have told is forgotten, or this user may not watch: begin anew.
