@@ -47,7 +47,8 @@ export function commitOf(
   const operations: IRequestOp[] = []
   for (const holder of changes.bumped) operations.push(touch(keys.alive(holder)))
   if (changes.tokenFloor > 0) operations.push(raise(keys, changes.tokenFloor))
-  const room = options.maxOperations / 2 - OPERATIONS_PER_ROW * (changes.runs.length + changes.droppedRuns.length)
+  const room =
+    options.maxOperations / 2 - OPERATIONS_PER_ROW * (changes.runs.length + changes.droppedRuns.length)
   const placing = placeRows(loaded, changes, Math.floor(room / OPERATIONS_PER_MOVE))
   for (const placed of placing.placed) operations.push(...runOperations(keys, placed))
   const next = nextDocument(loaded, changes, placing)

@@ -171,7 +171,11 @@ export function recall(store: Store, batch: Asked, budget: number, moment: Momen
     else named.push(row)
   }
   const holders = new Map<HolderId, HolderRow>()
-  const wanted = [...request.holders, ...named.map(({ holder }) => holder), ...heads.map(({ holder }) => holder)]
+  const wanted = [
+    ...request.holders,
+    ...named.map(({ holder }) => holder),
+    ...heads.map(({ holder }) => holder),
+  ]
   for (const holder of wanted) {
     if (holder === undefined || holders.has(holder)) continue
     const row = living.get(holder)
@@ -284,7 +288,8 @@ function* loadQueue(finding: Finding): Loading<readonly RunRow[]> {
 function* loadOverdue(finding: Finding): Loading<void> {
   const { keys, domain, request, document, overdue, now } = finding
   const limit = request.overdue + 1
-  const isDead = (holder: HolderId) => finding.holders.has(holder) && finding.holders.get(holder) === undefined
+  const isDead = (holder: HolderId) =>
+    finding.holders.has(holder) && finding.holders.get(holder) === undefined
   if (document.repository?.status === 'removing') {
     for (const row of document.rows) overdue.set(row.run, row)
     // Those with keys of their own follow once the document's are gone.

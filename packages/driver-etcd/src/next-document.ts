@@ -95,10 +95,7 @@ function advanced(
   return next
 }
 
-function nextHolders(
-  { document, dead }: Loaded,
-  { placed, rows }: Placing,
-): DomainDocument['holders'] {
+function nextHolders({ document, dead }: Loaded, { placed, rows }: Placing): DomainDocument['holders'] {
   const counts = new Map<HolderId, number>(document.holders)
   const count = (filed: Filed | undefined, by: number) => {
     if (filed?.holder === undefined || (filed.phase !== 'waiting' && filed.phase !== 'running')) return

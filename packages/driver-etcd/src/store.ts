@@ -71,7 +71,10 @@ export async function readNow(store: Store, operations: readonly IRequestOp[], h
   const { transport, time } = store
   const ask = (before: readonly IRequestOp[]): Promise<ITxnResponse> =>
     // The clock only goes up, so a repetition changes nothing that is wrong.
-    transport.txn({ success: [...before, ...momentOperations(store), ...operations] }, { ...how, repeatable: true })
+    transport.txn(
+      { success: [...before, ...momentOperations(store), ...operations] },
+      { ...how, repeatable: true },
+    )
   const now = time.standing()
   const before = time.isBehind(now) ? [time.raise(now)] : []
   let skipped = before.length

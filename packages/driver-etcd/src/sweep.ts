@@ -95,7 +95,9 @@ async function claimOf(
     )
     const named = domains.filter((_, at) => isNamed(documents.answers[at]?.kvs[0], holder))
     // Nothing can be given to the dead any more, so where no row names it now none ever will.
-    const idle = domains.filter((domain) => !named.includes(domain)).map((domain) => del(keys.holds(holder, domain)))
+    const idle = domains
+      .filter((domain) => !named.includes(domain))
+      .map((domain) => del(keys.holds(holder, domain)))
     await forget(store, signal, idle)
     await claim(named)
     if (answers[0]?.more !== true) return true
@@ -107,7 +109,10 @@ async function claimOf(
 function isNamed(kv: IKeyValue | undefined, holder: HolderId): boolean {
   if (kv === undefined) return false
   const { rows, holders } = documentOf(kv)
-  return rows.some((row) => row.holder === holder) || holders.some(([other, filed]) => other === holder && filed > 0)
+  return (
+    rows.some((row) => row.holder === holder) ||
+    holders.some(([other, filed]) => other === holder && filed > 0)
+  )
 }
 
 /** Claims those that nobody has, in another order for everybody, until there are enough. */

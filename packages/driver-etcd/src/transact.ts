@@ -263,7 +263,8 @@ function decideOn(call: Call, work: Work, loaded: Loaded): Made {
     if (commit === undefined) return { decision, changes }
     const { operations, compare } = commit
     // The clock's, the floor's, and one for the transaction around it.
-    const width = Math.max(compare.length, operations.length, otherwise.operations.length) + TIME_OPERATIONS + 1
+    const width =
+      Math.max(compare.length, operations.length, otherwise.operations.length) + TIME_OPERATIONS + 1
     if (width > maxOperations && budget > FEWEST_ROWS) continue
     return { commit: { ...commit, work, decision, changes, loaded, otherwise, width } }
   }
@@ -290,7 +291,8 @@ async function commit(call: Call, group: readonly Decided[], supposed: Moment | 
   const { transport, time } = store
   const [alone] = group
   const isOne = group.length === 1 && alone !== undefined
-  const compare: ICompare[] = supposed === undefined ? [] : [time.isTimely(supposed.now), isFloor(store.keys, supposed)]
+  const compare: ICompare[] =
+    supposed === undefined ? [] : [time.isTimely(supposed.now), isFloor(store.keys, supposed)]
   const isRaised = supposed !== undefined && time.isBehind(supposed.now)
   const before = isRaised ? [time.raise(supposed.now)] : []
   const since = store.clock.monotonic()
@@ -343,7 +345,8 @@ async function commit(call: Call, group: readonly Decided[], supposed: Moment | 
       const kv = read.answers[0]?.kvs[0]
       if (kv !== undefined) {
         store.memory.hear(domain, kv)
-        if (one.loaded.revision > 0 && Number(kv.mod_revision) !== one.loaded.revision) call.shared.met(domain)
+        if (one.loaded.revision > 0 && Number(kv.mod_revision) !== one.loaded.revision)
+          call.shared.met(domain)
       }
       hear(one.otherwise, read, 0)
       one.work.found = one.otherwise

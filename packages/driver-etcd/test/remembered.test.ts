@@ -11,7 +11,10 @@ vi.setConfig({ testTimeout: 60_000 })
 /** Two processes, of which both know the repository: each has had a slot of it. */
 async function twoWhoKnow(limit: number): Promise<{ a: Manager; b: Manager; prefix: string }> {
   const prefix = newPrefix()
-  const [a, b] = [managerOf({ endpoints: endpoints(), prefix }), managerOf({ endpoints: endpoints(), prefix })]
+  const [a, b] = [
+    managerOf({ endpoints: endpoints(), prefix }),
+    managerOf({ endpoints: endpoints(), prefix }),
+  ]
   for (const manager of [a, b]) await (await granted(manager, 'acme/once', limit)).release()
   return { a, b, prefix }
 }
@@ -130,7 +133,10 @@ test('a queue that is longer than a document goes on in its order, priorities fi
   const prefix = newPrefix()
   const manager = managerOf({ endpoints: endpoints(), prefix })
   const held = await granted(manager, 'acme/first')
-  const runs = Array.from({ length: 150 }, (_, n) => ({ run: `acme/run-${n}` as const, priority: n % 10 === 9 ? 1 : 0 }))
+  const runs = Array.from({ length: 150 }, (_, n) => ({
+    run: `acme/run-${n}` as const,
+    priority: n % 10 === 9 ? 1 : 0,
+  }))
   await manager.queueManager.addToPendingQueue(repo(1), runs)
   const order = [...runs].sort((x, y) => y.priority - x.priority).map(({ run }) => run)
   expect((await manager.getQueuedPipelineRuns('acme/api')).map(({ run }) => run)).toEqual(order)

@@ -4,12 +4,33 @@ import type { MethodDefinition } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import type { IRequestOp, ITxnRequest, ITxnResponse } from 'etcd3'
 import { expect, test } from 'vitest'
-import { absent, del, exists, get, isAbove, isBelow, isValue, nested, put, range, touch, unchanged } from '../operations.ts'
+import {
+  absent,
+  del,
+  exists,
+  get,
+  isAbove,
+  isBelow,
+  isValue,
+  nested,
+  put,
+  range,
+  touch,
+  unchanged,
+} from '../operations.ts'
 import { decodeTxn, encodeTxn } from './txn-codec.ts'
 
 const file = createRequire(import.meta.url).resolve('etcd3/proto/rpc.proto')
-const services = loadSync(file, { includeDirs: [dirname(file)], keepCase: true, longs: String, enums: String })
-const kv = services['etcdserverpb.KV'] as unknown as Record<string, MethodDefinition<ITxnRequest, ITxnResponse>>
+const services = loadSync(file, {
+  includeDirs: [dirname(file)],
+  keepCase: true,
+  longs: String,
+  enums: String,
+})
+const kv = services['etcdserverpb.KV'] as unknown as Record<
+  string,
+  MethodDefinition<ITxnRequest, ITxnResponse>
+>
 /** The same by the protocol's files. */
 const theirs = kv.Txn as MethodDefinition<ITxnRequest, ITxnResponse>
 
@@ -67,12 +88,22 @@ test('an answer is read as the protocol has it', () => {
     count: '12345',
   }
   const bytes = theirs.responseSerialize({
-    header: { ...header, cluster_id: '14841639068965178418', member_id: '10276657743932975437', raft_term: '2' },
+    header: {
+      ...header,
+      cluster_id: '14841639068965178418',
+      member_id: '10276657743932975437',
+      raft_term: '2',
+    },
     succeeded: true,
     responses: [
       { response_range: read },
       { response_put: { header } },
-      { response_txn: { succeeded: false, responses: [{ response_range: read }, { response_delete_range: {} }] } },
+      {
+        response_txn: {
+          succeeded: false,
+          responses: [{ response_range: read }, { response_delete_range: {} }],
+        },
+      },
     ],
   } as unknown as ITxnResponse)
   const { responses, ...others } = decodeTxn(bytes)
@@ -81,9 +112,16 @@ test('an answer is read as the protocol has it', () => {
   const [range, , txn] = responses
   const [first] = read.kvs
   // When a key was made nobody wants to know.
-  const kvs = [{ ...first, create_revision: '0' }, { ...read.kvs[1], create_revision: '0', lease: '0' }]
+  const kvs = [
+    { ...first, create_revision: '0' },
+    { ...read.kvs[1], create_revision: '0', lease: '0' },
+  ]
   expect(range?.response_range).toMatchObject({ more: true, count: '12345', kvs })
   expect(txn?.response_txn).toMatchObject({ succeeded: false })
   expect(txn?.response_txn.responses[0]?.response_range).toMatchObject({ kvs })
-  expect(decodeTxn(Buffer.alloc(0))).toMatchObject({ succeeded: false, responses: [], header: { revision: '0' } })
+  expect(decodeTxn(Buffer.alloc(0))).toMatchObject({
+    succeeded: false,
+    responses: [],
+    header: { revision: '0' },
+  })
 })

@@ -36,7 +36,14 @@ function writeTxn({ compare = [], success = [], failure = [] }: ITxnRequest): vo
   }
 }
 
-function writeCompare({ key, result = 'Equal', target = 'Version', version, mod_revision, value }: ICompare): void {
+function writeCompare({
+  key,
+  result = 'Equal',
+  target = 'Version',
+  version,
+  mod_revision,
+  value,
+}: ICompare): void {
   if (value !== undefined) writer.bytes(7, value as Buffer)
   if (mod_revision !== undefined) writer.number(6, Number(mod_revision))
   if (version !== undefined) writer.number(4, Number(version))
