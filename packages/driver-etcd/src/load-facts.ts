@@ -67,9 +67,14 @@ export interface Loaded {
  */
 export type Loading<T> = Generator<readonly IRequestOp[], T, readonly IRangeResponse[]>
 
-/** The commands of a batch that one commit may hold; the others are asked again. */
-export function commandsOf(batch: DomainBatch, budget: number): DomainBatch['commands'] {
-  return batch.commands.length > 2 * budget ? batch.commands.slice(0, 2 * budget) : batch.commands
+/** The commands of a batch that one commit may hold, and of which one round asks for all runs and holders; the others are asked again. */
+export function commandsOf(
+  { commands }: DomainBatch,
+  budget: number,
+  { maxOperations }: Pick<Store, 'maxOperations'>,
+): DomainBatch['commands'] {
+  const most = Math.min(2 * budget, Math.floor(maxOperations / 2) - 8)
+  return commands.length > most ? commands.slice(0, most) : commands
 }
 
 /** What one load has found so far. */

@@ -151,7 +151,7 @@ async function attempt(call: Call, works: readonly Work[]): Promise<void> {
 /** A decision on what is remembered; nothing where that does not do, or where the decision changes nothing. */
 function decideAtOnce(call: Call, work: Work, moment: Moment): Decided | undefined {
   const { budget } = call.limits
-  const commands = commandsOf(work.batch, budget)
+  const commands = commandsOf(work.batch, budget, call.store)
   try {
     const loaded = recall(call.store, { ...work.batch, commands }, budget, moment)
     if (loaded === undefined) return undefined
@@ -165,7 +165,7 @@ function decideAtOnce(call: Call, work: Work, moment: Moment): Decided | undefin
 
 function begin({ store, limits }: Call, work: Work, others: readonly HolderId[]): Progress {
   const { budget } = limits
-  const batch = { ...work.batch, commands: commandsOf(work.batch, budget) }
+  const batch = { ...work.batch, commands: commandsOf(work.batch, budget, store) }
   const moment = () => (progress.read as Read).moment
   const progress: Progress = {
     work,
@@ -257,7 +257,7 @@ function decideOn(call: Call, work: Work, loaded: Loaded): Made {
       by: batch.by,
       clockLagMs: manifest.clockLagMs,
     })
-    const decision = decide(section, commandsOf(batch, limits.budget))
+    const decision = decide(section, commandsOf(batch, limits.budget, store))
     const changes = section.changes()
     const commit = commitOf(store.keys, loaded, changes, { origin, maxOperations })
     if (commit === undefined) return { decision, changes }
