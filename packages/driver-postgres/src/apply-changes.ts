@@ -10,6 +10,8 @@ export interface Recorded {
   readonly now: number
   /** The repositories of the domain as they are now. */
   readonly repositories: readonly RepositoryRow[]
+  /** Nobody watches the domain, and nothing is left over. */
+  readonly isQuiet: boolean
   readonly changes: Changes
 }
 
@@ -47,7 +49,9 @@ export function applying(sql: Statements, recorded: readonly Recorded[], history
   // Every commit notes its time on its repository, so that no later one of the domain has an earlier time.
   add(
     sql.saveRepositories,
-    written.flatMap(({ repositories, now }) => repositories.map((row) => repositoryJson(row, now))),
+    written.flatMap(({ repositories, now, isQuiet }) =>
+      repositories.map((row) => repositoryJson(row, now, isQuiet)),
+    ),
   )
   add(
     sql.saveGuards,

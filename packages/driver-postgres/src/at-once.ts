@@ -6,31 +6,19 @@ import {
   RecordedSection,
   type ReleaseCommand,
 } from '@slotkeeper/core/driver'
-import type { Row, Step } from './flight.ts'
+import { type Found, factsOfGiven, factsOfTaken } from './facts-at-once.ts'
+import type { Step } from './flight.ts'
 import type { Work } from './lanes.ts'
-import { holderOf, type JsonRow, jsonRowOf, RUN_COLUMNS, repositoryOf, runOf } from './rows.ts'
-import { DONE_COLUMNS } from './statements/at-once.ts'
+import type { Statement } from './statements.ts'
 import type { Deciding } from './transact.ts'
 
-/** What the server says of a domain that it has decided at once. */
-interface Done {
-  /** The repository as it was, with the times and the holder. */
-  readonly was: JsonRow
-  /** The slot's number, and the numbers in use now. */
-  readonly number: number
-  readonly numbers: readonly number[]
-  /** The slot as it was, where one was given back. */
-  readonly run: JsonRow | undefined
-}
-
-interface Acquiring {
+/** A command that the server may be able to decide, with the work that it is of. */
+interface Simple<C> {
   readonly work: Work
-  readonly command: AcquireCommand
+  readonly command: C
 }
-interface Releasing {
-  readonly work: Work
-  readonly command: ReleaseCommand
-}
+/** The values of a command, in the order of its statement's parameters. */
+type Values = readonly unknown[]
 
 /**
  * Decides the commonest two commands in one round trip, where there is nothing to decide: a slot under a limit with room while nobody
@@ -42,171 +30,120 @@ export async function decideAtOnce(
   deciding: Deciding,
   works: readonly Work[],
   signal: AbortSignal,
-): Promise<Work[]> {
+): Promise<readonly Work[]> {
   const by = works.find(({ batch }) => batch.by !== undefined)?.batch.by
-  const acquiring: Acquiring[] = []
-  const releasing: Releasing[] = []
+  if (by === undefined || deciding.history) return works
+  const taking: Simple<AcquireCommand>[] = []
+  const giving: Simple<ReleaseCommand>[] = []
   for (const work of works) {
     const [command] = work.batch.commands
-    if (command === undefined || !isSimple(deciding, work, by)) continue
-    if (command.kind === 'acquire') acquiring.push({ work, command })
-    // One policy says how long the records of all of them are kept.
-    else if (command.kind === 'release' && (releasing[0]?.work ?? work).decide === work.decide)
-      releasing.push({ work, command })
+    if (command === undefined || !isAlone(deciding, work, by)) continue
+    if (command.kind === 'acquire' && isSimpleAcquire(command, by)) taking.push({ work, command })
+    else if (command.kind === 'release' && isSimpleRelease(deciding, work, command))
+      giving.push({ work, command })
   }
-  if (by === undefined || acquiring.length + releasing.length === 0) return [...works]
-  const done = await fly(deciding, by, acquiring, releasing, signal)
-  for (const { work } of [...acquiring, ...releasing]) {
-    const found = done.get(work.batch.domain)
-    if (found !== undefined) conclude(deciding, work, found, by)
+  const { sql, lockSeed, connections } = deciding
+  const steps: Step[] = []
+  const add = (commands: readonly Values[], one: Statement, many: Statement) => {
+    const [first] = commands
+    if (first === undefined) return
+    const values = commands.length === 1 ? first.map(textOf) : first.map((_, at) => arrayOf(commands, at))
+    steps.push({ statement: commands.length === 1 ? one : many, values: [lockSeed, by, ...values] })
   }
-  return works.filter(({ batch, isOver }) => !isOver && !done.has(batch.domain))
-}
-
-/** Whether the server may be able to decide it at once; it is not told of everything that a command may say. */
-function isSimple(deciding: Deciding, { batch, decide }: Work, by: HolderId | undefined): boolean {
-  const [command] = batch.commands
-  if (command === undefined || batch.commands.length > 1 || deciding.history) return false
-  if (batch.by !== by || command.repository !== batch.domain || deciding.busy.has(batch.domain)) return false
-  if (command.kind === 'release') return command.force === undefined && deciding.recordTtlMs.has(decide)
-  return (
-    command.kind === 'acquire' &&
-    command.mode !== 'enqueue' &&
-    command.holder === by &&
-    command.audit === undefined &&
-    command.proposal.limit !== null
+  add(taking.map(takingValues), sql.takeAtOnce, sql.takeManyAtOnce)
+  add(
+    giving.map((one) => givingValues(deciding, one)),
+    sql.giveBackAtOnce,
+    sql.giveBackManyAtOnce,
   )
-}
-
-async function fly(
-  deciding: Deciding,
-  by: HolderId,
-  acquiring: readonly Acquiring[],
-  releasing: readonly Releasing[],
-  signal: AbortSignal,
-): Promise<Map<string, Done>> {
-  const isOne = acquiring.length + releasing.length === 1
-  const steps = isOne
-    ? [alone(deciding, by, acquiring[0], releasing[0])]
-    : together(deciding, by, acquiring, releasing)
-  const answers = await deciding.connections.use((wire) => wire.atomic(steps), signal)
-  const done = new Map<string, Done>()
-  for (const [at, { statement }] of steps.entries()) {
-    if (statement === deciding.sql.tryLockDomains) continue
-    for (const row of answers[at] ?? []) {
-      const one = isOne ? doneAlone(row) : doneTogether(row)
-      if (one !== undefined) done.set(one.was.repository_key as string, one)
-    }
+  if (steps.length === 0) return works
+  const answers = await connections.use((wire) => wire.atomic(steps), signal)
+  const done = new Set<Work>()
+  for (const row of (taking.length > 0 && answers[0]) || []) {
+    const { work, command } = taking[Number(row[0]) - 1] as Simple<AcquireCommand>
+    done.add(work)
+    conclude(deciding, work, factsOfTaken(row, command, by))
   }
-  return done
-}
-
-function doneAlone([json]: Row): Done | undefined {
-  if (json === null || json === undefined) return undefined
-  const [was, number, numbers] = JSON.parse(json) as [JsonRow, number, readonly number[]]
-  return { was, number, numbers, run: was.run as JsonRow | undefined }
-}
-
-function doneTogether(row: Row): Done {
-  const was = jsonRowOf(DONE_COLUMNS, row)
-  const run =
-    row.length === DONE_COLUMNS.length ? undefined : jsonRowOf(RUN_COLUMNS, row, DONE_COLUMNS.length)
-  return { was, number: was.number as number, numbers: was.numbers_after as number[], run }
-}
-
-/** One command: by a function that takes its parts. */
-function alone(
-  { sql, lockSeed, recordTtlMs }: Deciding,
-  by: HolderId,
-  acquiring: Acquiring | undefined,
-  releasing: Releasing | undefined,
-): Step {
-  if (acquiring !== undefined) {
-    const asked = askedFor(acquiring)
-    return { statement: sql.takeAtOnce, values: [lockSeed, by, ...Object.values(asked).map(textOf)] }
+  for (const row of (giving.length > 0 && answers.at(-1)) || []) {
+    const { work, command } = giving[Number(row[0]) - 1] as Simple<ReleaseCommand>
+    done.add(work)
+    conclude(deciding, work, factsOfGiven(row, command, by))
   }
-  const { work, command } = releasing as Releasing
+  return works.filter((work) => !work.isOver && !done.has(work))
+}
+
+function isAlone({ busy }: Deciding, { batch }: Work, by: HolderId): boolean {
+  const { commands, domain } = batch
+  return commands.length === 1 && batch.by === by && commands[0]?.repository === domain && !busy.has(domain)
+}
+
+/** The server is not told of everything that a command may say. */
+function isSimpleAcquire({ mode, holder, audit, proposal }: AcquireCommand, by: HolderId): boolean {
+  return mode !== 'enqueue' && holder === by && audit === undefined && proposal.limit !== null
+}
+
+function isSimpleRelease({ recordTtlMs }: Deciding, { decide }: Work, { force }: ReleaseCommand): boolean {
+  return force === undefined && recordTtlMs.has(decide)
+}
+
+/** In the order of `TAKE`. */
+function takingValues({ command }: Simple<AcquireCommand>): Values {
+  const { repository, run, proposal, validUntil, runUid, ticket, durable, priority, meta } = command
+  return [
+    ...[
+      repository,
+      run,
+      JSON.stringify(proposal),
+      proposal.limit,
+      validUntil,
+      runUid,
+      ticket,
+      durable,
+      priority,
+    ],
+    meta === undefined ? undefined : JSON.stringify(meta),
+    ...[command.maxHoldMs, command.claimTimeoutMs, command.leaseTtlMs],
+  ]
+}
+
+/** In the order of `GIVE_BACK`. */
+function givingValues({ recordTtlMs }: Deciding, { work, command }: Simple<ReleaseCommand>): Values {
   const { repository, run, token, ticket, state } = command
-  return {
-    statement: sql.giveBackAtOnce,
-    values: [lockSeed, by, repository, run, token, ticket, state, recordTtlMs.get(work.decide)].map(textOf),
-  }
-}
-
-/** Many: by statements over all of them. */
-function together(
-  { sql, lockSeed, recordTtlMs }: Deciding,
-  by: HolderId,
-  acquiring: readonly Acquiring[],
-  releasing: readonly Releasing[],
-): Step[] {
-  const domains = [...acquiring, ...releasing].map(({ work }) => work.batch.domain)
-  const steps: Step[] = [{ statement: sql.tryLockDomains, values: [JSON.stringify(domains), lockSeed] }]
-  if (acquiring.length > 0)
-    steps.push({ statement: sql.takeManyAtOnce, values: [JSON.stringify(acquiring.map(askedFor)), by] })
-  if (releasing.length > 0) {
-    const ttlMs = String(recordTtlMs.get((releasing[0] as Releasing).work.decide))
-    steps.push({
-      statement: sql.giveBackManyAtOnce,
-      values: [JSON.stringify(releasing.map(givenBack)), by, ttlMs],
-    })
-  }
-  return steps
+  return [repository, run, token, ticket, state, recordTtlMs.get(work.decide)]
 }
 
 function textOf(value: unknown): string | null {
   return value === undefined ? null : String(value)
 }
 
-/** In the order in which the function takes them. */
-function askedFor({ command }: Acquiring): object {
-  return {
-    repository: command.repository,
-    run: command.run,
-    proposal: JSON.stringify(command.proposal),
-    slot_limit: command.proposal.limit,
-    valid_until: command.validUntil,
-    run_uid: command.runUid,
-    ticket: command.ticket,
-    durable: command.durable,
-    priority: command.priority,
-    meta: command.meta === undefined ? undefined : JSON.stringify(command.meta),
-    max_hold_ms: command.maxHoldMs,
-    claim_timeout_ms: command.claimTimeoutMs,
-    lease_ttl_ms: command.leaseTtlMs,
+/** One parameter of many commands, as PostgreSQL reads arrays. */
+function arrayOf(commands: readonly Values[], at: number): string {
+  let text = '{'
+  for (const values of commands) {
+    const value = values[at]
+    if (text.length > 1) text += ','
+    if (value === undefined) text += 'NULL'
+    else text += typeof value === 'string' ? `"${value.replace(/[\\"]/g, '\\$&')}"` : String(value)
   }
-}
-
-function givenBack({ command }: Releasing): object {
-  const { repository, run, token, ticket, state } = command
-  return { repository, run, token, ticket, ended_as: state }
+  return `${text}}`
 }
 
 /** Has the policy decide what the server did, and answers with it. */
-function conclude(deciding: Deciding, work: Work, { was, number, numbers, run }: Done, by: HolderId): void {
+function conclude(deciding: Deciding, work: Work, { facts, did }: Found): void {
   const { batch, decide } = work
-  const { now, wall, floor } = was as { readonly now: number; readonly wall: number; readonly floor: number }
-  const facts: Facts = {
-    ...{ domain: batch.domain, now, wall, tokenFloor: floor },
-    guard: { watchedUntil: 0, backlog: false },
-    repositories: [repositoryOf(was)],
-    runs: run === undefined ? [] : [runOf(run)],
-    holders: [holderOf(was)],
-    ...{ overdue: [], overdueCut: false, heads: [], headsCut: false },
-  }
   const { budget, clockLagMs } = deciding.manifest
-  const section = new RecordedSection(facts, { budget, by, clockLagMs })
+  const section = new RecordedSection(facts, { budget, by: batch.by, clockLagMs })
   const decision = decide(section, batch.commands)
   const { runs, repositories, events, notify } = section.changes()
   const row = runs[0]?.row
   const isSame =
     row !== undefined &&
     runs.length === 1 &&
-    String(repositories[0]?.numbers) === String(numbers) &&
     !notify &&
-    (run !== undefined
-      ? row.phase === 'record' && row.dueAt === now + (deciding.recordTtlMs.get(decide) as number)
-      : row.phase === 'running' && row.token === floor + 1 && row.number === number)
+    String(repositories[0]?.numbers) === String(did.numbers) &&
+    (did.token === 0
+      ? row.phase === 'record' && row.dueAt === facts.now + (deciding.recordTtlMs.get(decide) as number)
+      : row.phase === 'running' && row.token === did.token && row.number === did.number)
   if (!isSame) {
     work.finish(
       new InternalError(

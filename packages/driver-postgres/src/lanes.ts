@@ -48,7 +48,10 @@ export class Lanes {
       )
       const onAbort = () => {
         for (const work of works)
-          if (!work.isOver) work.finish(this.#coded(signal?.reason, work.batch.domain))
+          if (!work.isOver) {
+            work.finish(this.#coded(signal?.reason, work.batch.domain))
+            work.onGivenUp?.()
+          }
       }
       signal?.addEventListener('abort', onAbort, { once: true })
       if (signal?.aborted === true) return onAbort()
@@ -87,11 +90,11 @@ export class Lanes {
     }
     const timer = setTimeout(noLongerQuick, SLOW_MS).unref()
     const controller = new AbortController()
-    let left = works.length
-    for (const work of works as readonly Waiting[])
-      work.onFinish = () => {
-        if (--left === 0) controller.abort(new Error('Everybody who asked has been answered.'))
-      }
+    const onGivenUp = () => {
+      if (works.every(({ isOver }) => isOver))
+        controller.abort(new Error('Everybody who asked has given up.'))
+    }
+    for (const work of works as readonly Waiting[]) work.onGivenUp = onGivenUp
     try {
       await this.#fly(works, controller.signal)
     } catch (error) {
@@ -107,7 +110,8 @@ class Waiting implements Work {
   readonly batch: DomainBatch
   readonly decide: Decide
   isOver = false
-  onFinish: (() => void) | undefined
+  /** Called when whoever asked wants no answer any more. */
+  onGivenUp: (() => void) | undefined
   readonly #settle: () => void
 
   constructor(batch: DomainBatch, decide: Decide, settle: () => void) {
@@ -121,7 +125,6 @@ class Waiting implements Work {
     this.isOver = true
     if (error !== undefined) this.batch.error = error
     this.batch.done()
-    this.onFinish?.()
     this.#settle()
   }
 }

@@ -62,39 +62,8 @@ export const REPOSITORY_COLUMNS = [
   'numbers',
   'due_at',
   'committed_at',
+  'quiet_until',
 ] as const
-
-const TEXTS = new Set([
-  ...['repository_key', 'pipeline_run_key', 'phase', 'state', 'holder', 'run_uid', 'ticket', 'granted_to'],
-  ...[
-    'meta',
-    'ending',
-    'ended_by',
-    'successor',
-    'domain',
-    'status',
-    'local_limit',
-    'global_limit',
-    'removed_uids',
-  ],
-])
-
-/** A row as JSON would hold it, from the texts of its columns. */
-export function jsonRowOf(columns: readonly string[], texts: readonly (string | null)[], from = 0): JsonRow {
-  const row: Record<string, unknown> = {}
-  for (const [at, column] of columns.entries()) {
-    const text = texts[from + at]
-    if (text === null || text === undefined) continue
-    row[column] = TEXTS.has(column) ? text : typedOf(text)
-  }
-  return row
-}
-
-/** A number, a boolean or a list of integers. */
-function typedOf(text: string): unknown {
-  if (text === 't' || text === 'f') return text === 't'
-  return text.startsWith('{') ? text.slice(1, -1).split(',').map(Number) : Number(text)
-}
 
 /** The run that a row of `concurrency_slots` stands for. */
 export function runOf(json: JsonRow): RunRow {
@@ -188,8 +157,11 @@ export function repositoryOf(json: JsonRow): RepositoryRow {
   }
 }
 
-/** The row of `repository_states` that stands for a repository, as of a commit at that store time. */
-export function repositoryJson(row: RepositoryRow, committedAt: number): JsonRow {
+/**
+ * The row of `repository_states` that stands for a repository, as of a commit at that store time. It is quiet if nobody watches it and
+ * nothing is left over, until the first of its runs is due.
+ */
+export function repositoryJson(row: RepositoryRow, committedAt: number, isQuiet: boolean): JsonRow {
   return {
     repository_key: row.repository,
     domain: row.domain,
@@ -208,6 +180,7 @@ export function repositoryJson(row: RepositoryRow, committedAt: number): JsonRow
     numbers: row.numbers,
     due_at: row.dueAt,
     committed_at: committedAt,
+    quiet_until: isQuiet ? 'Infinity' : 0,
   }
 }
 
@@ -221,6 +194,7 @@ export function holderOf(json: JsonRow): HolderRow {
   }
 }
 
-function proposalOf(json: unknown): LimitProposal | undefined {
+/** What a column that holds a proposal says. */
+export function proposalOf(json: unknown): LimitProposal | undefined {
   return typeof json === 'string' ? JSON.parse(json) : undefined
 }

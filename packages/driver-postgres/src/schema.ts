@@ -1,5 +1,4 @@
 import type { MigrationFile } from '@slotkeeper/migrations'
-import { atOnceFunctions } from './at-once-functions.ts'
 import { quoted } from './sql-names.ts'
 
 /** The layout that this release works on: the number of the last file below. A store with a higher one belongs to a newer release. */
@@ -66,8 +65,10 @@ CREATE TABLE ${s}.repository_states (
   waiting integer NOT NULL,
   parked integer NOT NULL,
   numbers integer[] NOT NULL,    -- slot numbers in use, a bitmap
+  last_number integer NOT NULL DEFAULT 0,          -- the one given last by a statement that changes the bitmap itself
   due_at double precision,
   committed_at double precision NOT NULL,  -- store time of the last commit of its domain
+  quiet_until double precision NOT NULL DEFAULT 0,  -- store time until which nothing of its domain is due and nobody watches it
   created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE ${s}.repository_states IS 'Slotkeeper: repositories, with their limits and counts';
@@ -145,7 +146,6 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION ${s}.assert_held(text, text, bigint) FROM PUBLIC;
-${atOnceFunctions(s)}
 
 CREATE TABLE ${s}.hints (
   transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),

@@ -208,11 +208,12 @@ function decideOne(
       row.ending === 'released',
   )
   if (ended?.row.dueAt !== undefined) recordTtlMs.set(decide, ended.row.dueAt - now)
-  if (section.guard.watchedUntil > now || repositories.some((row) => row.waiting > row.parked)) {
+  const isQuiet = section.guard.watchedUntil <= now && !section.guard.backlog
+  if (!isQuiet || repositories.some((row) => row.waiting > row.parked)) {
     if (busy.size >= MOST_BUSY) busy.clear()
     busy.add(domain)
   } else busy.delete(domain)
-  return { work, domain, now, decision, changes, events: changes.events, repositories }
+  return { work, domain, now, decision, changes, events: changes.events, repositories, isQuiet }
 }
 
 async function commit(

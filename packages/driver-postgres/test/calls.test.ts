@@ -9,7 +9,7 @@ const repositories = Array.from({ length: PAIRS }, (_, n) =>
   repository(`acme/repo-${n}`, { concurrencyLimit: 4 }),
 )
 
-/** What the server counts while `work` goes on: calls of the two functions, and of anything else. What a connection is met with is left out. */
+/** What the server counts while `work` goes on: calls of the two statements that decide at once, and of anything else. What a connection is met with is left out. */
 async function callsOf(url: string, work: () => Promise<void>) {
   await sql(url, 'SELECT pg_stat_statements_reset()')
   await work()
@@ -20,8 +20,8 @@ async function callsOf(url: string, work: () => Promise<void>) {
   )
   const calls = { taking: 0, givingBack: 0, others: 0 }
   for (const { query, calls: times } of rows)
-    if (/take_at_once/.test(String(query))) calls.taking += Number(times)
-    else if (/give_back_at_once/.test(String(query))) calls.givingBack += Number(times)
+    if (/\btaken AS/.test(String(query))) calls.taking += Number(times)
+    else if (/\bgiven AS/.test(String(query))) calls.givingBack += Number(times)
     else calls.others += Number(times)
   return calls
 }

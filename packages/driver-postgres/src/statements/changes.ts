@@ -3,6 +3,8 @@ import type { Fragments } from './fragments.ts'
 
 /** Writes what a decision recorded. */
 export function changesStatements({ s, run, excluded, clock, expiry, lookUp }: Fragments) {
+  const firstDue = `least(n.quiet_until, (SELECT o.due_at FROM ${s}.concurrency_slots o WHERE o.repository_key = n.repository_key
+        AND o.due_at IS NOT NULL AND o.phase <> 'record' ORDER BY o.due_at LIMIT 1))`
   return {
     /** runs that hold a slot and will change. Fails at once (55P03) when one is pinned. */
     mustNotBePinned: `SELECT count(*) FROM (
@@ -37,9 +39,9 @@ export function changesStatements({ s, run, excluded, clock, expiry, lookUp }: F
     dropRuns: `DELETE FROM ${s}.concurrency_slots s WHERE s.ctid = ANY (ARRAY(
       SELECT s.ctid FROM json_to_recordset($1::json) AS n(repository text, run text)
       ${lookUp('concurrency_slots', 's', 's.repository_key = n.repository AND s.pipeline_run_key = n.run', 's.ctid')}))`,
-    /** rows */
+    /** rows. After their runs. */
     saveRepositories: `INSERT INTO ${s}.repository_states (${REPOSITORY_COLUMNS.join(', ')})
-      SELECT ${REPOSITORY_COLUMNS.map((column) => `n.${column}`).join(', ')}
+      SELECT ${REPOSITORY_COLUMNS.map((column) => (column === 'quiet_until' ? firstDue : `n.${column}`)).join(', ')}
       FROM json_populate_recordset(NULL::${s}.repository_states, $1::json) n
       ON CONFLICT (repository_key) DO UPDATE SET ${excluded(REPOSITORY_COLUMNS.slice(1))}`,
     /** keys */
