@@ -30,8 +30,11 @@ export type Statements = ReturnType<typeof statementsOf>
  *    exclusively. Who is to die waits for the grants under way, and who is to get a slot for the deaths.
  * 4. what is written.
  *
+ * What is decided at once (`statements/at-once.ts`) waits for none of these but a holder's, before it has any other.
+ *
  * **Clocks**: only the server's. `load` is a statement of its own after `lockDomains`, so that its snapshot and its clock are later than
- * every commit that held those locks.
+ * every commit that held those locks. What is decided at once goes by two rows that a commit could have changed meanwhile, the
+ * repository's and the slot's, and locks the newest of them.
  *
  * **Plans**: each is made once for all parameters, with sorts and scans of whole tables ruled out. What is read by a part of an index says
  * the order of that index, so that no other one will do; what is looked up by its key is so for each row that names it; and what was found

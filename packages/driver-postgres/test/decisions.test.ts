@@ -126,6 +126,11 @@ onEachServer((server) => {
         await sleep(5) // the server's own clock has to pass it
         return { proposal: { limit: 1 } }
       },
+      'one that was held long enough, with room beside it': async (driver, holder) => {
+        await grantOf(driver, 'acme/before', holder, { proposal: { limit: 2 }, maxHoldMs: 1 })
+        await sleep(5) // the server's own clock has to pass it
+        return { proposal: { limit: 2 } }
+      },
       'a holder that is dead': async (driver, holder) => {
         await grantOf(driver, 'acme/before', holder, { proposal: { limit: 5 } })
         const dead = await openHolder(driver)
@@ -217,6 +222,8 @@ onEachServer((server) => {
     const schema = newName('s')
     const driver = await openDriver({ connectionString, schema, lockTimeoutMs: 200 })
     const holder = await openHolder(driver)
+    // From now on it would be decided at once.
+    await ask(driver, holder, [release(await grantOf(driver, 'acme/before', holder))])
     const paused = await connect(connectionString)
     await paused.query('BEGIN')
     await paused.query('SELECT pg_advisory_xact_lock(hashtextextended($1, $2))', [REPO, lockSeedOf(schema)])

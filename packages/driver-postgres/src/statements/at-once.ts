@@ -80,7 +80,8 @@ export const GIVEN = [
  *
  * Whatever has to be so for that stands in the repository's own row, which every commit of its domain changes (`quiet_until`: nothing is due
  * until then, and nobody watches). So although the tables are seen as they were a moment before the domain was locked, without waiting, it
- * is the newest row that decides. A run that came meanwhile is a duplicate key, and then all of it takes the long way.
+ * is the newest row that decides: an UPDATE looks at it again. A run that came meanwhile is a duplicate key, and then all of it takes the
+ * long way.
  * Rows of the dead are left to whoever sweeps, a holder who is alive only because the server was down and slots beyond the 31st to the long way.
  */
 export function atOnceStatements({ s }: Fragments) {
@@ -107,7 +108,7 @@ export function atOnceStatements({ s }: Fragments) {
         numbers[1] = r.numbers[1] | CASE WHEN a.slot_limit = 0 THEN 0 ELSE ${free} END,
         quiet_until = CASE WHEN a.max_hold_ms > 0 THEN least(r.quiet_until, ${now} + a.max_hold_ms) ELSE r.quiet_until END,
         committed_at = ${now}
-      FROM held n CROSS JOIN ${asked(TAKE)} WHERE ${key(`${s}.repository_states`)} AND ${lock} AND ${quiet}
+      FROM held n CROSS JOIN ${asked(TAKE)} WHERE ${key(`${s}.repository_states`, 'a')} AND ${lock} AND ${quiet}
         AND r.state = 'active' AND r.local_limit = a.proposal
         AND (a.slot_limit = 0 OR r.live < a.slot_limit AND r.numbers[1] NOT IN (-1, 2147483647))
         AND (a.valid_until = 0 OR ${now} <= a.valid_until)
@@ -134,7 +135,7 @@ export function atOnceStatements({ s }: Fragments) {
     given AS (
       UPDATE ${s}.repository_states r SET live = r.live - 1, committed_at = ${now},
         numbers[1] = r.numbers[1] & ~CASE WHEN n.number = 0 THEN 0 ELSE 1 << (n.number - 1) END
-      FROM found n WHERE ${key(`${s}.repository_states`).replace('a.', 'n.')} AND ${quiet}
+      FROM found n WHERE ${key(`${s}.repository_states`, 'n')} AND ${quiet}
       RETURNING n.*, r.committed_at AS now, ${repository}, r.state AS repository_state, r.local_limit),
     ended AS (
       UPDATE ${s}.concurrency_slots o SET phase = 'record', holder = NULL, due_at = n.now + n.record_ttl_ms, hold_until = NULL,
@@ -161,8 +162,8 @@ type Columns = Readonly<Record<string, string>>
 interface Form {
   /** The commands, as rows. */
   asked(columns: Columns): string
-  /** Which rows of a table of repositories they are about, always found from these to those. */
-  key(table: string): string
+  /** Which rows `r` of the table of repositories the commands `of` are about: always found from these to those. */
+  key(table: string, of: string): string
 }
 
 const ONE: Form = {
@@ -178,5 +179,5 @@ const MANY: Form = {
     const arrays = Object.values(columns).map((type, at) => `$${at + 3}::${type}[]`)
     return `unnest(${arrays.join(', ')}) WITH ORDINALITY AS a(${Object.keys(columns).join(', ')}, at)`
   },
-  key: (table) => `r.ctid = (SELECT k.ctid FROM ${table} k WHERE k.repository_key = a.repository)`,
+  key: (table, of) => `r.ctid = (SELECT k.ctid FROM ${table} k WHERE k.repository_key = ${of}.repository)`,
 }
