@@ -1,6 +1,5 @@
 import {
   type AcquireCommand,
-  type Facts,
   type HolderId,
   InternalError,
   RecordedSection,
