@@ -10,6 +10,19 @@ const MOST_BLOCKS = 400
 /** Whoever lists a repository asks for each of them. */
 const HOLDERS = 1000
 
+const ROW = {
+  ...{
+    repository_key: REPO,
+    domain: REPO,
+    status: 'present',
+    state: 'active',
+    removed_uids: '[]',
+    numbers: [1],
+  },
+  ...{ last_token: 1, last_sequence: 1, live: 1, reserved: 0, orphaned: 0, waiting: 1, parked: 0 },
+  ...{ committed_at: 0, quiet_until: 'Infinity' },
+}
+
 /** Statements that run while somebody waits for their answer, with what they are asked in a repository whose queue is long. */
 function hot(holder: string): Readonly<Record<string, readonly (string | number)[]>> {
   const named = JSON.stringify([{ repository: REPO, run: 'acme/waits-500' }])
@@ -30,6 +43,7 @@ function hot(holder: string): Readonly<Record<string, readonly (string | number)
     holdersLose: [JSON.stringify([holder]), JSON.stringify([holder]), 1, '[]', 0, 0],
     bury: [JSON.stringify([holder])],
     closeHolder: [holder],
+    saveRepositories: [JSON.stringify([ROW])],
     dropRepositories: [JSON.stringify(['acme/repo-1'])],
     dropDomains: [JSON.stringify(['acme/repo-1'])],
     look: [0],
