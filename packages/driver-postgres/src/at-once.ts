@@ -85,7 +85,7 @@ function isSimpleRelease({ recordTtlMs }: Deciding, { decide }: Work, { force }:
   return force === undefined && recordTtlMs.has(decide)
 }
 
-/** In the order of `TAKE`. */
+/** In the order of `TAKE` of `statements/at-once.ts`. */
 function takingValues({ command }: Simple<AcquireCommand>): Values {
   const { repository, run, proposal, validUntil, runUid, ticket, durable, priority, meta } = command
   return [
@@ -105,7 +105,7 @@ function takingValues({ command }: Simple<AcquireCommand>): Values {
   ]
 }
 
-/** In the order of `GIVE_BACK`. */
+/** In the order of `GIVE_BACK` there. */
 function givingValues({ recordTtlMs }: Deciding, { work, command }: Simple<ReleaseCommand>): Values {
   const { repository, run, token, ticket, state } = command
   return [repository, run, token, ticket, state, recordTtlMs.get(work.decide)]

@@ -2,7 +2,7 @@ import { HIGHEST_WALL_FLOOR_MS } from '../load-facts.ts'
 import type { Fragments } from './fragments.ts'
 
 /** What is said of a slot that is asked for, in this order. */
-export const TAKE = {
+const TAKE = {
   repository: 'text',
   run: 'text',
   proposal: 'text',
@@ -19,7 +19,7 @@ export const TAKE = {
 } as const
 
 /** What is said of a slot that is given back, in this order. */
-export const GIVE_BACK = {
+const GIVE_BACK = {
   repository: 'text',
   run: 'text',
   token: 'bigint',
