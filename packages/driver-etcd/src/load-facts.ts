@@ -94,29 +94,42 @@ interface Finding {
   filedHeads: readonly RunRow[]
 }
 
-type Asked = Pick<DomainBatch, 'domain' | 'commands'>
-
-/** What a batch asks for, which is of its domain alone. */
-function requestOf(batch: Asked, budget: number): SectionRequest {
-  const request = sectionRequest(batch, budget)
-  if (request.repositories.some((key) => key !== batch.domain))
+/** What commands ask for, all of it of their domain. */
+export function requestOf(domain: string, commands: DomainBatch['commands'], budget: number): SectionRequest {
+  const request = sectionRequest({ domain, commands }, budget)
+  if (request.repositories.some((key) => key !== domain))
     throw new InternalError(
-      `The domain ${batch.domain} was asked to decide for ${request.repositories.join(', ')}.`,
+      `The domain ${domain} was asked to decide for ${request.repositories.join(', ')}.`,
     )
   return request
 }
 
-/** See `Loading`. `moment` is asked once the first round was answered, and at the end. `others`: holders that will be asked for as well. */
+/** What the first round of a load asks: the document, what commands name, and holders that will be asked for as well. */
+export function firstRound(
+  keys: KeySpace,
+  { domain, runs, holders }: SectionRequest,
+  others: readonly HolderId[],
+): readonly IRequestOp[] {
+  return [
+    get(keys.domain(domain)),
+    ...runs.map(({ run }) => get(keys.run(domain as RepositoryKey, run))),
+    ...bothOf(holders, others).map((holder) => get(keys.alive(holder))),
+  ]
+}
+
+function bothOf(holders: readonly HolderId[], others: readonly HolderId[]): readonly HolderId[] {
+  return [...holders, ...others.filter((holder) => !holders.includes(holder))]
+}
+
+/** See `Loading`; it begins with the answers to `firstRound`. `moment` is asked once they are there, and at the end. */
 export function* loading(
   store: Store,
-  batch: Asked,
-  budget: number,
+  request: SectionRequest,
   moment: () => Moment,
   others: readonly HolderId[],
 ): Loading<Loaded> {
   const { keys } = store
-  const request = requestOf(batch, budget)
-  const domain = batch.domain as RepositoryKey
+  const domain = request.domain as RepositoryKey
   const finding: Finding = {
     ...{ store, keys, domain, request },
     own: get(keys.domain(domain)),
@@ -156,16 +169,15 @@ const UNKNOWN: Known = { document: NO_DOCUMENT, revision: 0 }
  * supposed to be new. `undefined` where it has to look: it does not know a holder, there is something to settle, or the head of the queue
  * is not in the document.
  */
-export function recall(store: Store, batch: Asked, budget: number, moment: Moment): Loaded | undefined {
+export function recall(store: Store, request: SectionRequest, moment: Moment): Loaded | undefined {
   const { memory, living } = store
-  if (batch.commands.length === 0) return undefined
-  const { document, revision } = memory.get(batch.domain) ?? UNKNOWN
+  const domain = request.domain as RepositoryKey
+  const { document, revision } = memory.get(domain) ?? UNKNOWN
   const { repository, guard, rows, levels, wakeAt } = document
   if ((repository !== undefined && repository.status !== 'present') || guard.backlog) return undefined
   const now = Math.max(moment.now, document.committedAt)
   const due = firstDue(document)
   if ((due !== null && due <= now) || (wakeAt !== null && wakeAt <= now)) return undefined
-  const request = requestOf(batch, budget)
   const heads = packedHeads(document, request.heads)
   if (levels.length > 0 && heads.length < request.heads) return undefined
   const named: RunRow[] = []
@@ -188,7 +200,7 @@ export function recall(store: Store, batch: Asked, budget: number, moment: Momen
     holders.set(holder, row)
   }
   return loadedOf({
-    ...{ domain: batch.domain as RepositoryKey, moment, now, document, revision, named, heads },
+    ...{ domain, moment, now, document, revision, named, heads },
     supposed: { absent, alive: [...holders.keys()] },
     holders: [...holders.values()],
     overdue: [],
@@ -240,13 +252,9 @@ function packedHeads({ rows, levels }: DomainDocument, wanted: number): readonly
 
 /** The first round: the document, what commands name, and holders that will be wanted. */
 function* loadNamed(finding: Finding, others: readonly HolderId[]): Loading<RunRow[]> {
-  const { keys, domain, request, own, holders } = finding
-  const asked = [...new Set([...request.holders, ...others])]
-  const answers = yield [
-    own,
-    ...request.runs.map(({ run }) => get(keys.run(domain, run))),
-    ...asked.map((holder) => get(keys.alive(holder))),
-  ]
+  const { keys, request, holders } = finding
+  const asked = bothOf(request.holders, others)
+  const answers = yield firstRound(keys, request, others)
   const kv = answers[0]?.kvs[0]
   if (kv !== undefined) {
     finding.document = documentOf(kv)

@@ -6,13 +6,22 @@ import {
   type HolderId,
   type Manifest,
   RecordedSection,
+  type SectionRequest,
   SlotkeeperError,
   StoreError,
 } from '@slotkeeper/core/driver'
 import type { ICompare, IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3'
 import { type Commit, commitOf, isFloor } from './apply-changes.ts'
 import { isRefusal, isTooLarge, toFailure } from './failure.ts'
-import { commandsOf, type Loaded, type Loading, loading, recall } from './load-facts.ts'
+import {
+  commandsOf,
+  firstRound,
+  type Loaded,
+  type Loading,
+  loading,
+  recall,
+  requestOf,
+} from './load-facts.ts'
 import { bytesOf, nested } from './operations.ts'
 import { packed, rangeOf } from './requests.ts'
 import type { SharedDomains } from './shared-domains.ts'
@@ -51,14 +60,23 @@ export interface Deciding {
 interface Work {
   readonly batch: DomainBatch
   tries: number
+  /** The commands that this attempt decides, and what it needs for that. */
+  asked: Asked | undefined
   /** What the last commit found instead of what it had supposed: the next load begins with it. */
   found: Progress | undefined
+}
+
+interface Asked {
+  readonly commands: DomainBatch['commands']
+  readonly request: SectionRequest
 }
 
 /** A load that has not come to its end, and what it asks next or was answered. */
 interface Progress {
   readonly work: Work
-  readonly loading: Loading<Loaded>
+  /** Holders that it looks at besides. */
+  readonly others: readonly HolderId[]
+  loading: Loading<Loaded> | undefined
   operations: readonly IRequestOp[]
   answers: readonly IRangeResponse[]
   revision: string | undefined
@@ -95,7 +113,7 @@ export async function transact(
   decide: Decide,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const works = batches.map((batch): Work => ({ batch, tries: 0, found: undefined }))
+  const works = batches.map((batch): Work => ({ batch, tries: 0, asked: undefined, found: undefined }))
   const going: Work[] = []
   const all: Promise<void>[] = []
   const go = (open: Work[]) => settle({ ...deciding, decide, signal, again: [] }, open)
@@ -138,7 +156,7 @@ async function attempt(call: Call, works: readonly Work[]): Promise<void> {
   const moment = supposedMoment(call.store)
   for (const work of works) {
     const decided = work.found === undefined ? decideAtOnce(call, work, moment) : undefined
-    if (decided === undefined) open.push(work.found ?? begin(call, work, []))
+    if (decided === undefined) open.push(work.found ?? begin(work, []))
     else recalled.push(decided)
     work.found = undefined
   }
@@ -150,10 +168,9 @@ async function attempt(call: Call, works: readonly Work[]): Promise<void> {
 
 /** A decision on what is remembered; nothing where that does not do, or where the decision changes nothing. */
 function decideAtOnce(call: Call, work: Work, moment: Moment): Decided | undefined {
-  const { budget } = call.limits
-  const commands = commandsOf(work.batch, budget, call.store)
+  if (work.batch.commands.length === 0) return undefined
   try {
-    const loaded = recall(call.store, { ...work.batch, commands }, budget, moment)
+    const loaded = recall(call.store, askedBy(call, work).request, moment)
     if (loaded === undefined) return undefined
     const made = decideOn(call, work, loaded)
     return 'commit' in made ? made.commit : undefined
@@ -163,16 +180,37 @@ function decideAtOnce(call: Call, work: Work, moment: Moment): Decided | undefin
   }
 }
 
-function begin({ store, limits }: Call, work: Work, others: readonly HolderId[]): Progress {
-  const { budget } = limits
-  const batch = { ...work.batch, commands: commandsOf(work.batch, budget, store) }
-  const moment = () => (progress.read as Read).moment
-  const progress: Progress = {
-    work,
-    loading: loading(store, batch, budget, moment, others),
-    ...{ operations: [], answers: [], revision: undefined, read: undefined },
+function askedBy({ limits, store }: Call, work: Work): Asked {
+  if (work.asked === undefined) {
+    const { budget } = limits
+    const commands = commandsOf(work.batch, budget, store)
+    work.asked = { commands, request: requestOf(work.batch.domain, commands, budget) }
   }
-  return progress
+  return work.asked
+}
+
+function begin(work: Work, others: readonly HolderId[]): Progress {
+  return {
+    work,
+    others,
+    loading: undefined,
+    operations: [],
+    answers: [],
+    revision: undefined,
+    read: undefined,
+  }
+}
+
+/** The next step of a load, with the answers to the last one, if there was one. */
+function advance(call: Call, progress: Progress): IteratorResult<readonly IRequestOp[], Loaded> {
+  if (progress.loading === undefined) {
+    const moment = () => (progress.read as Read).moment
+    const { request } = askedBy(call, progress.work)
+    progress.loading = loading(call.store, request, moment, progress.others)
+    const first = progress.loading.next([])
+    if (progress.read === undefined) return first
+  }
+  return progress.loading.next(progress.answers)
 }
 
 /** Runs the loads, those of all domains together in each round, and decides on what they bring. */
@@ -183,7 +221,7 @@ async function load(call: Call, begun: readonly Progress[]): Promise<Decided[]> 
   const go = (progress: Progress) => {
     const { work } = progress
     try {
-      const next = progress.loading.next(progress.answers)
+      const next = advance(call, progress)
       if (next.done === true) {
         const made = decideOn(call, work, next.value)
         if ('commit' in made) decided.push(made.commit)
@@ -245,19 +283,17 @@ function decideOn(call: Call, work: Work, loaded: Loaded): Made {
   const { store, manifest, limits, origin, decide } = call
   const { batch } = work
   const { maxOperations } = store
-  const otherwise = begin(
-    call,
-    work,
-    loaded.document.holders.slice(0, MOST_OTHERS).map(([holder]) => holder),
-  )
-  otherwise.operations = otherwise.loading.next([]).value as readonly IRequestOp[]
+  const { commands, request } = askedBy(call, work)
+  const others = loaded.document.holders.slice(0, MOST_OTHERS).map(([holder]) => holder)
+  const otherwise = begin(work, others)
+  otherwise.operations = firstRound(store.keys, request, others)
   for (let { budget } = limits; ; budget = Math.max(FEWEST_ROWS, Math.floor(budget / 2))) {
     const section = new RecordedSection(loaded.facts(), {
       budget,
       by: batch.by,
       clockLagMs: manifest.clockLagMs,
     })
-    const decision = decide(section, commandsOf(batch, limits.budget, store))
+    const decision = decide(section, commands)
     const changes = section.changes()
     const commit = commitOf(store.keys, loaded, changes, { origin, maxOperations })
     if (commit === undefined) return { decision, changes }
@@ -371,6 +407,7 @@ function shrink({ limits, again }: Call, one: Decided, error: unknown): void {
   const rows = one.changes.runs.length
   if (rows === 1 || limits.budget <= FEWEST_ROWS) return fail(one.work, tooLarge(one, error))
   limits.budget = Math.max(FEWEST_ROWS, Math.floor(Math.min(limits.budget, rows) / 4))
+  one.work.asked = undefined
   again.push(one.work)
 }
 
