@@ -77,10 +77,12 @@ test('who falls silent knows that its slot is gone before one with another clock
 test('store time goes no faster than time does, and no wall clock moves it, so nothing that was given time is due early', async () => {
   const prefix = newPrefix()
   const [ahead, behind, right] = machines(prefix)
+  // The key says the time of when it was written, which is after this.
+  const since = performance.now()
   await ahead.health()
   const client = userOf(endpoints())
   const storeTime = async () => Number(await client.get(`${prefix}/clock`).string())
-  const [since, from] = [performance.now(), await storeTime()]
+  const from = await storeTime()
   const CLAIM_MS = 1500
   const controller = managerOf(
     { endpoints: endpoints(), prefix, ...{ clock: elsewhere(-YEARS_MS, 7) } },
