@@ -89,6 +89,15 @@ test('an attempt whose answer got lost is granted once, with one token', async (
   expect(await running()).toBe(0)
 })
 
+test('the record of a run that is over is found, although the repository is remembered', async () => {
+  const { a } = await twoWhoKnow(1)
+  const ask = () => a.acquireSlot({ repository: repo(1), run: 'acme/run', runUid: 'one' })
+  const first = await ask()
+  if (first.kind !== 'granted') throw new Error('not granted')
+  await first.slot.release()
+  expect(await ask()).toMatchObject({ kind: 'refused', reason: 'finished' })
+})
+
 test('nothing is given to a holder that died after the last look at it', async () => {
   const { a, prefix } = await twoWhoKnow(2)
   const { holder } = await granted(a, 'acme/first', 2)
@@ -114,12 +123,14 @@ test('a repository that was removed and made again meanwhile gives higher tokens
 
 test('tokens of a process that goes on are above a floor that was raised meanwhile', async () => {
   const { a, prefix } = await twoWhoKnow(1)
+  await (await granted(a, 'acme/last')).release()
   const floor = await raiseTokenFloor({ endpoints: endpoints(), prefix })
   expect((await granted(a, 'acme/run')).fencingToken).toBeGreaterThan(floor)
 })
 
 test('no decision is made at a time before that which others have told', async () => {
   const { a, prefix } = await twoWhoKnow(1)
+  await (await granted(a, 'acme/last')).release()
   const client = userOf(endpoints())
   const second = 1000
   const clock = Number(await client.get(`${prefix}/clock`).string()) + second
