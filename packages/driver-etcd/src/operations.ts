@@ -54,11 +54,6 @@ export function unchanged(key: string, revision: number): ICompare {
   return { key: Buffer.from(key), result: 'Equal', target: 'Mod', mod_revision: revision }
 }
 
-/** Holds when the key was not written after this revision. */
-export function notAfter(key: string, revision: number): ICompare {
-  return { key: Buffer.from(key), result: 'Less', target: 'Mod', mod_revision: revision + 1 }
-}
-
 /** Holds when the key is there. */
 export function exists(key: string): ICompare {
   return { key: Buffer.from(key), result: 'Greater', target: 'Version', version: 0 }
