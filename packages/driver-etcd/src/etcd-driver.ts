@@ -30,8 +30,9 @@ import { checkOptions, type EtcdDriverOptions, settleOptions } from './options.t
 import { readSnapshot } from './read-snapshot.ts'
 import { SharedDomains } from './shared-domains.ts'
 import { newStore, readNow, type Store } from './store.ts'
-import { STEP_MS } from './store-clock.ts'
+import { COUNTED_MS, STEP_MS } from './store-clock.ts'
 import { sweepStore } from './sweep.ts'
+import { TimeKeeper } from './time-keeper.ts'
 import { type Deciding, transact } from './transact.ts'
 import { protocol } from './transport/protocol.ts'
 import { WatchStream } from './transport/watch-stream.ts'
@@ -50,8 +51,8 @@ function manifestOf(maxOperations: number): Manifest {
     wakes: 'push',
     // Leases are counted in seconds, and one second is no longer than an election may take.
     minimumTtlMs: 2000,
-    // Everybody has the same store time; but leases are of the server's clock, behind which it may be.
-    clockLagMs: 2 * STEP_MS,
+    // Who has just come begins with the key, which others may have left as it is for so long; and leases are of the server's clock.
+    clockLagMs: COUNTED_MS + 2 * STEP_MS,
     budget: Math.floor((maxOperations - OTHER_OPERATIONS) / OPERATIONS_PER_ROW),
     backstopMs: 5000,
   })
@@ -76,6 +77,7 @@ interface Open {
   readonly watchers: Watchers
   readonly hints: Hints
   readonly stream: WatchStream
+  readonly timeKeeper: TimeKeeper
 }
 
 class EtcdDriver implements Driver {
@@ -114,17 +116,22 @@ class EtcdDriver implements Driver {
     return this.#call('The store cannot be read', signal, (store) => readSnapshot(store, query, signal))
   }
 
-  openHolder(holder: HolderId, ttlMs: number, signal?: AbortSignal): Promise<HolderTerm> {
-    return this.#call('A holder cannot be opened', signal, (store) =>
+  async openHolder(holder: HolderId, ttlMs: number, signal?: AbortSignal): Promise<HolderTerm> {
+    const term = await this.#call('A holder cannot be opened', signal, (store) =>
       openHolder(store, holder, ttlMs, signal),
     )
+    this.#opened?.timeKeeper.keep(term.ttlMs)
+    return term
   }
 
-  heartbeat(holder: HolderId, signal?: AbortSignal): Promise<HolderTerm> {
-    return this.#call('A heartbeat failed', signal, (store) => heartbeat(store, holder, signal))
+  async heartbeat(holder: HolderId, signal?: AbortSignal): Promise<HolderTerm> {
+    const term = await this.#call('A heartbeat failed', signal, (store) => heartbeat(store, holder, signal))
+    this.#opened?.timeKeeper.keep(term.ttlMs)
+    return term
   }
 
   closeHolder(holder: HolderId, signal?: AbortSignal): Promise<void> {
+    this.#opened?.timeKeeper.stop()
     return this.#call('A holder cannot be closed', signal, (store) => closeHolder(store, holder, signal))
   }
 
@@ -157,6 +164,7 @@ class EtcdDriver implements Driver {
     if (opened === undefined) return
     opened.watchers.close()
     opened.hints.close()
+    opened.timeKeeper.stop()
     opened.stream.stop()
     opened.store.transport.close()
   }
@@ -199,7 +207,8 @@ class EtcdDriver implements Driver {
     })
     const { manifest } = this
     const limits = { budget: manifest.budget }
-    return { store, deciding: { store, manifest, limits, origin, shared }, watchers, hints, stream }
+    const deciding = { store, manifest, limits, origin, shared }
+    return { store, deciding, watchers, hints, stream, timeKeeper: new TimeKeeper(store) }
   }
 
   #get(): Open {

@@ -5,12 +5,17 @@ import { get, isBelow, nested, put } from './operations.ts'
 
 /** How far the clock's key may fall behind before whoever reads it raises it, in ms. */
 export const STEP_MS = 50
+/** So long after it was last read a process counts on; whoever has a holder reads it more often than that. */
+export const COUNTED_MS = 1000
 
 /**
  * Store time. etcd has no clock that clients can read, so there is a key that everybody raises: store time is what it says. Each process
  * counts on from it by a monotonic clock, from the moment at which a value arrived, so never faster than real time; whoever loads something
  * raises the key in the same transaction if it has fallen behind, and reads it. So all processes have one clock, which goes in steps. While no
- * process is there, it stands still.
+ * process has a holder, it stands still.
+ *
+ * Nobody counts for long: a process that comes begins with what the key says, and what it gives time must not be due early for one that
+ * has counted on in silence. Whoever has not read the key for a while begins with it as well.
  */
 export class StoreClock {
   readonly #clock: Clock
@@ -18,6 +23,8 @@ export class StoreClock {
   /** Store time minus monotonic time, at the least. */
   #ahead = Number.NEGATIVE_INFINITY
   #seen = 0
+  /** When the key was last read, or raised, by the monotonic clock. */
+  #readAt = Number.NEGATIVE_INFINITY
 
   constructor(clock: Clock, keys: KeySpace) {
     this.#clock = clock
@@ -59,13 +66,22 @@ export class StoreClock {
 
   /** Store time by now, or a little more than the key says. */
   counted(): number {
-    return Math.max(this.#seen, Math.floor(this.#ahead + this.#clock.monotonic()))
+    const now = this.#clock.monotonic()
+    return now > this.#readAt + COUNTED_MS ? this.#seen : Math.max(this.#seen, Math.floor(this.#ahead + now))
+  }
+
+  /** For how long, in ms, nobody here has read the key. */
+  get silentMs(): number {
+    return this.#clock.monotonic() - this.#readAt
   }
 
   /** Notes what the transaction read that has just been answered. */
   tell(value: number): number {
+    const now = this.#clock.monotonic()
+    const isSilent = now > this.#readAt + COUNTED_MS
     this.#seen = Math.max(this.#seen, value)
-    this.#ahead = Math.max(this.#ahead, value - this.#clock.monotonic())
+    this.#ahead = isSilent ? value - now : Math.max(this.#ahead, value - now)
+    this.#readAt = now
     return value
   }
 }

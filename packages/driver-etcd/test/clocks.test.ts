@@ -97,3 +97,23 @@ test('store time goes no faster than time does, and no wall clock moves it, so n
   expect(performance.now() - asked).toBeGreaterThanOrEqual(CLAIM_MS)
   expect((await storeTime()) - from).toBeLessThanOrEqual(performance.now() - since + 1)
 })
+
+test('what somebody who has just come gives time is not due early for those who were idle, with a holder or without', async () => {
+  const IDLE_MS = 5000
+  const HOLD_MS = 1000
+  for (const isBusy of [false, true]) {
+    const prefix = newPrefix()
+    const old = managerOf({ endpoints: endpoints(), prefix })
+    await old.health()
+    if (isBusy) await granted(old, 'acme/other', 1, 'other')
+    const since = performance.now()
+    await until('nobody has asked for anything for a while', () => performance.now() > since + IDLE_MS)
+    const young = managerOf({ endpoints: endpoints(), prefix })
+    const asked = performance.now()
+    const held = await young.acquireSlot({ repository: repo(1), run: 'acme/holds', maxHoldMs: HOLD_MS })
+    if (held.kind !== 'granted') throw new Error(`It was not granted: ${held.kind}.`)
+    await old.waitForSlot({ repository: repo(1), run: 'acme/next' })
+    expect(performance.now() - asked).toBeGreaterThanOrEqual(HOLD_MS)
+    expect(held.slot.isHeld).toBe(false)
+  }
+})

@@ -1,0 +1,49 @@
+import { readNow, type Store } from './store.ts'
+import { COUNTED_MS } from './store-clock.ts'
+
+/** How often the clock's key is read where nothing else reads it. */
+const EVERY_MS = COUNTED_MS / 2
+
+/**
+ * Keeps store time going, as fast as time does, while this process has a holder: by a look at the clock whenever nothing else was asked
+ * for a while.
+ */
+export class TimeKeeper {
+  readonly #store: Store
+  #timer: NodeJS.Timeout | undefined
+  /** By the monotonic clock. */
+  #until = 0
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  /** A holder lives for so long from now, unless it beats again. */
+  keep(ms: number): void {
+    this.#until = this.#store.clock.monotonic() + ms
+    if (this.#timer === undefined) this.#arm(EVERY_MS)
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#until = 0
+  }
+
+  #arm(ms: number): void {
+    this.#timer = setTimeout(() => void this.#look(), ms)
+    this.#timer.unref()
+  }
+
+  async #look(): Promise<void> {
+    const { time } = this.#store
+    try {
+      if (time.silentMs >= EVERY_MS) await readNow(this.#store, [], { signal: undefined })
+    } catch {
+      // Whoever needs the store is told by what it asks; until it answers, time stands still here.
+    }
+    if (this.#store.clock.monotonic() >= this.#until) this.#timer = undefined
+    else if (this.#timer !== undefined)
+      this.#arm(time.silentMs >= EVERY_MS ? EVERY_MS : EVERY_MS - time.silentMs)
+  }
+}
