@@ -21,8 +21,10 @@ import { type Method, type Protocol, protocol } from './protocol.ts'
 
 /** No call waits for longer than this for its answer. */
 const REQUEST_MS = 5000
-/** Of several members none is waited for longer than this: what is harmless is asked of the next one, and what may be done already fails. */
+/** Of several members none is waited for longer than this where asking the next one is harmless. */
 const MEMBER_MS = 2000
+/** What may be done already fails after so long, so that it is found out by way of the next one. */
+const WRITE_MS = 3000
 
 /** How a call is made. */
 export interface CallHow {
@@ -123,7 +125,8 @@ export class EtcdTransport {
     for (let tries = 1; ; tries++) {
       signal?.throwIfAborted()
       const at = this.#at
-      const deadline = this.#members.length === 1 ? until : Math.min(until, Date.now() + MEMBER_MS)
+      const patienceMs = repeatable ? MEMBER_MS : WRITE_MS
+      const deadline = this.#members.length === 1 ? until : Math.min(until, Date.now() + patienceMs)
       try {
         const metadata = await this.#metadata(at, deadline)
         return await this.#send(at, { method, request, metadata, deadline, signal })
