@@ -2,7 +2,7 @@ import { type Changes, type Filed, isSlot, type RunRow, type Told } from '@slotk
 import type { ICompare, IRequestOp } from 'etcd3'
 import { type DomainDocument, documentText } from './document.ts'
 import { type KeySpace, timeKey } from './keys.ts'
-import { isEntry, type Loaded } from './load-facts.ts'
+import { isEntry, type Loaded } from './loaded.ts'
 import { nextDocument } from './next-document.ts'
 import { absent, del, exists, isAbove, isValue, nested, put, touch, unchanged } from './operations.ts'
 import { type Placed, placeRows } from './place-rows.ts'

@@ -1,6 +1,5 @@
 import {
   type DomainBatch,
-  type Facts,
   type HolderId,
   type HolderRow,
   InternalError,
@@ -12,10 +11,10 @@ import {
   sectionRequest,
 } from '@slotkeeper/core/driver'
 import type { IKeyValue, IRangeResponse, IRequestOp } from 'etcd3'
-import { type DomainDocument, documentOf, firstDue, NO_DOCUMENT, runOf } from './document.ts'
+import { type DomainDocument, documentOf, NO_DOCUMENT, runOf } from './document.ts'
 import { endOf, type KeySpace, runAt } from './keys.ts'
-import { countOf, isBeforeAll } from './levels.ts'
-import type { Known } from './memory.ts'
+import { countOf } from './levels.ts'
+import { isEntry, type Loaded, loadedOf, NOTHING_SUPPOSED, packedHeads } from './loaded.ts'
 import { get, keyOf, range } from './operations.ts'
 import { Queue } from './queue.ts'
 import type { Moment, Store } from './store.ts'
@@ -35,30 +34,6 @@ const LISTED = 5000
 export interface Leaving {
   domain: string | undefined
   runs: readonly RunKey[]
-}
-
-/** What is known of a domain. */
-export interface Loaded {
-  /** The facts, with rows that a decision may change; every call gives new ones. */
-  readonly facts: () => Facts
-  readonly domain: RepositoryKey
-  readonly moment: Moment
-  /** Store time: that of the moment, or of the domain's last commit. */
-  readonly now: number
-  readonly document: DomainDocument
-  /** The revision of the document's key; 0 where there is none. */
-  readonly revision: number
-  /** Overdue rows that the facts show, and whether there may be others. */
-  readonly overdue: readonly RunRow[]
-  readonly overdueCut: boolean
-  /** When the first row with a key of its own is due that the facts do not show, `null` for never; `undefined` where nobody looked. */
-  readonly laterDue: number | null | undefined
-  /** The first entries with keys of their own, in queue order. */
-  readonly filedHeads: readonly RunRow[]
-  /** Runs that are supposed to have no key, and holders that are supposed to be alive: nobody has looked. */
-  readonly supposed: { readonly absent: readonly RunKey[]; readonly alive: readonly HolderId[] }
-  /** Holders that were found dead. */
-  readonly dead: readonly HolderId[]
 }
 
 /**
@@ -159,95 +134,6 @@ export function* loading(
     supposed: NOTHING_SUPPOSED,
     dead: [...holders].flatMap(([holder, row]) => (row === undefined ? holder : [])),
   })
-}
-
-const NOTHING_SUPPOSED: Loaded['supposed'] = { absent: [], alive: [] }
-const UNKNOWN: Known = { document: NO_DOCUMENT, revision: 0 }
-
-/**
- * What this process remembers of the domain, for a decision that the commit proves right or refuses; a domain of which it knows nothing is
- * supposed to be new. `undefined` where it has to look: it does not know a holder, there is something to settle, or the head of the queue
- * is not in the document.
- */
-export function recall(store: Store, request: SectionRequest, moment: Moment): Loaded | undefined {
-  const { memory, living } = store
-  const domain = request.domain as RepositoryKey
-  const { document, revision } = memory.get(domain) ?? UNKNOWN
-  const { repository, guard, rows, levels, wakeAt } = document
-  if ((repository !== undefined && repository.status !== 'present') || guard.backlog) return undefined
-  const now = Math.max(moment.now, document.committedAt)
-  const due = firstDue(document)
-  if ((due !== null && due <= now) || (wakeAt !== null && wakeAt <= now)) return undefined
-  const heads = packedHeads(document, request.heads)
-  if (levels.length > 0 && heads.length < request.heads) return undefined
-  const named: RunRow[] = []
-  const absent: RunKey[] = []
-  for (const { run } of request.runs) {
-    const row = rows.find((one) => one.run === run)
-    if (row === undefined) absent.push(run)
-    else named.push(row)
-  }
-  const holders = new Map<HolderId, HolderRow>()
-  const wanted = [
-    ...request.holders,
-    ...named.map(({ holder }) => holder),
-    ...heads.map(({ holder }) => holder),
-  ]
-  for (const holder of wanted) {
-    if (holder === undefined || holders.has(holder)) continue
-    const row = living.get(holder)
-    if (row === undefined) return undefined
-    holders.set(holder, row)
-  }
-  return loadedOf({
-    ...{ domain, moment, now, document, revision, named, heads },
-    supposed: { absent, alive: [...holders.keys()] },
-    holders: [...holders.values()],
-    overdue: [],
-    overdueCut: false,
-    laterDue: undefined,
-    filedHeads: [],
-    dead: [],
-  })
-}
-
-interface Parts extends Omit<Loaded, 'facts'> {
-  readonly named: readonly RunRow[]
-  readonly heads: readonly RunRow[]
-  readonly holders: readonly HolderRow[]
-}
-
-function loadedOf({ named, heads, holders, ...parts }: Parts): Loaded {
-  const { domain, document, moment, now, overdue, overdueCut } = parts
-  const { repository, rows, levels, guard } = document
-  const headsCut = rows.filter(isEntry).length + countOf(levels) > heads.length
-  return {
-    ...parts,
-    facts: () => ({
-      ...{ domain, now, wall: moment.wall, tokenFloor: moment.floor, guard, holders, overdueCut, headsCut },
-      repositories: repository === undefined ? [] : [{ ...repository, numbers: [...repository.numbers] }],
-      runs: named.map(copyOf),
-      overdue: overdue.map(copyOf),
-      heads: heads.map(copyOf),
-    }),
-  }
-}
-
-function copyOf(row: RunRow): RunRow {
-  return { ...row }
-}
-
-/** Whether the row stands in the queue and may be next. */
-export function isEntry({ phase, dueAt }: Pick<RunRow, 'phase' | 'dueAt'>): boolean {
-  return phase === 'waiting' && dueAt === undefined
-}
-
-/** The first entries of the document, as far as they are the first of the queue. */
-function packedHeads({ rows, levels }: DomainDocument, wanted: number): readonly RunRow[] {
-  return rows
-    .filter((row) => isEntry(row) && isBeforeAll(levels, row))
-    .sort(queueOrder)
-    .slice(0, wanted)
 }
 
 /** The first round: the document, what commands name, and holders that will be wanted. */

@@ -1,7 +1,7 @@
 import type { Changes, Filed, Guard, HolderId, RepositoryRow, RunKey } from '@slotkeeper/core/driver'
 import { type DomainDocument, firstDue } from './document.ts'
 import { type Level, withEntry, withFirst, withoutEntry } from './levels.ts'
-import type { Loaded } from './load-facts.ts'
+import type { Loaded } from './loaded.ts'
 import { isFiledEntry, type Placed, type Placing } from './place-rows.ts'
 
 /** How long after it was watched a domain without a repository is kept, in ms. */

@@ -1,6 +1,6 @@
 import type { Changes, Filed, RunKey, RunRow } from '@slotkeeper/core/driver'
 import { isBeforeAll } from './levels.ts'
-import { isEntry, type Loaded } from './load-facts.ts'
+import { isEntry, type Loaded } from './loaded.ts'
 
 /** A document has so many rows at most; all of it is written at every commit. */
 const MOST_ROWS = 64

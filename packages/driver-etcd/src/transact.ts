@@ -13,16 +13,10 @@ import {
 import type { ICompare, IRangeResponse, IRequestOp, ITxnResponse } from 'etcd3'
 import { type Commit, commitOf, isFloor } from './apply-changes.ts'
 import { isRefusal, isTooLarge, toFailure } from './failure.ts'
-import {
-  commandsOf,
-  firstRound,
-  type Loaded,
-  type Loading,
-  loading,
-  recall,
-  requestOf,
-} from './load-facts.ts'
+import { commandsOf, firstRound, type Loading, loading, requestOf } from './load-facts.ts'
+import type { Loaded } from './loaded.ts'
 import { bytesOf, nested } from './operations.ts'
+import { recall } from './recall.ts'
 import { packed, rangeOf } from './requests.ts'
 import type { SharedDomains } from './shared-domains.ts'
 import {
