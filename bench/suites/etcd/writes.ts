@@ -52,7 +52,6 @@ export const writes: Case = {
       name: 'a slot held, other calls a period',
       unit: 'calls',
       ours: valueNamed('calls', 'others'),
-      goal: { atMost: 1 },
     },
     { name: 'idle, calls a period', unit: 'calls', ours: valueNamed('calls', 'idle'), goal: { atMost: 0 } },
   ],

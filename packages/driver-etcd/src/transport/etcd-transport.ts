@@ -25,6 +25,8 @@ const REQUEST_MS = 5000
 const MEMBER_MS = 2000
 /** What may be done already fails after so long, so that it is found out by way of the next one. */
 const WRITE_MS = 3000
+/** Who gives up a call after so long goes on with another member: a caller may have less time than a member is waited for. */
+const SLOW_MS = 500
 
 /** How a call is made. */
 export interface CallHow {
@@ -125,13 +127,18 @@ export class EtcdTransport {
     for (let tries = 1; ; tries++) {
       signal?.throwIfAborted()
       const at = this.#at
+      const since = Date.now()
       const patienceMs = repeatable ? MEMBER_MS : WRITE_MS
       const deadline = this.#members.length === 1 ? until : Math.min(until, Date.now() + patienceMs)
       try {
         const metadata = await this.#metadata(at, deadline)
         return await this.#send(at, { method, request, metadata, deadline, signal })
       } catch (thrown) {
-        if (signal?.aborted === true) throw signal.reason
+        if (signal?.aborted === true) {
+          // Whoever asked has waited long enough; the next call shall not wait for the same member.
+          if (Date.now() - since >= SLOW_MS) this.#leave(at)
+          throw signal.reason
+        }
         const error = thrown as ServiceError
         if (isLoginOver(error) && this.#login !== undefined && !loggedInAgain) {
           // The server looks at the token before anything else, so nothing was done.
@@ -232,6 +239,10 @@ export class EtcdTransport {
   /** The next call goes to the next member, where that may help. */
   #failed(at: number, error: ServiceError): void {
     if (isLoginOver(error)) this.#token = undefined
-    if (this.#at === at && mayHelpElsewhere(error)) this.#at = (at + 1) % this.#members.length
+    if (mayHelpElsewhere(error)) this.#leave(at)
+  }
+
+  #leave(at: number): void {
+    if (this.#at === at) this.#at = (at + 1) % this.#members.length
   }
 }
