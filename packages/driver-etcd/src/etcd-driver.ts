@@ -21,6 +21,7 @@ import {
   Watchers,
   type WatchOptions,
 } from '@slotkeeper/core/driver'
+import type { Deciding } from './call.ts'
 import { toFailure } from './failure.ts'
 import { Hints } from './hints.ts'
 import { closeHolder, heartbeat, openHolder } from './holders.ts'
@@ -33,7 +34,7 @@ import { newStore, readNow, type Store } from './store.ts'
 import { COUNTED_MS, STEP_MS } from './store-clock.ts'
 import { sweepStore } from './sweep.ts'
 import { TimeKeeper } from './time-keeper.ts'
-import { type Deciding, transact } from './transact.ts'
+import { transact } from './transact.ts'
 import { protocol } from './transport/protocol.ts'
 import { WatchStream } from './transport/watch-stream.ts'
 

@@ -1,0 +1,139 @@
+import { SlotkeeperError } from '@slotkeeper/core/driver'
+import type { ICompare, ITxnResponse } from 'etcd3'
+import { isFloor } from './apply-changes.ts'
+import { type Call, type Decided, fail, finish } from './call.ts'
+import { FEWEST_ROWS, hear } from './decide-domains.ts'
+import { isRefusal, isTooLarge, toFailure } from './failure.ts'
+import { bytesOf, nested } from './operations.ts'
+import { packed, rangeOf } from './requests.ts'
+import { type Moment, momentOperations, type Read, readOf, type Store, supposedMoment } from './store.ts'
+
+/** Commits; `supposed` is the moment that nobody has looked at. */
+export async function commitAll(
+  call: Call,
+  decided: readonly Decided[],
+  supposed: Moment | undefined,
+): Promise<void> {
+  const { maxOperations } = call.store
+  const groups = packed(
+    decided.filter(({ isAlone }) => !isAlone),
+    ({ width }) => width,
+    ({ parcels, largest }) => parcels + largest <= maxOperations,
+  )
+  for (const one of decided) if (one.isAlone) groups.push([one])
+  await Promise.all(groups.map((group) => commit(call, group, supposed)))
+}
+
+async function commit(call: Call, group: readonly Decided[], supposed: Moment | undefined): Promise<void> {
+  const { store, signal, again } = call
+  const { transport, time } = store
+  const [alone] = group
+  const isOne = group.length === 1 && alone !== undefined
+  const compare: ICompare[] =
+    supposed === undefined ? [] : [time.isTimely(supposed.now), isFloor(store.keys, supposed)]
+  const isRaised = supposed !== undefined && time.isBehind(supposed.now)
+  const before = isRaised ? [time.raise(supposed.now)] : []
+  const since = store.clock.monotonic()
+  try {
+    const response: ITxnResponse = isOne
+      ? await transport.txn(
+          {
+            compare: [...compare, ...alone.compare],
+            success: [...before, ...alone.operations],
+            failure: [...momentOperations(store), ...alone.otherwise.operations],
+          },
+          { signal },
+        )
+      : await transport.txn(
+          {
+            compare,
+            success: [
+              ...before,
+              ...group.map((one) =>
+                nested({
+                  compare: [...one.compare],
+                  success: [...one.operations],
+                  failure: [...one.otherwise.operations],
+                }),
+              ),
+            ],
+            failure: momentOperations(store),
+          },
+          { signal },
+        )
+    if (response.succeeded && isRaised) time.tell(supposed.now)
+    const revision = Number(response.header.revision)
+    // Only the moment was not as supposed; now it is known.
+    if (!response.succeeded && !isOne) readOf(store, response)
+    for (const [at, one] of group.entries()) {
+      const own = isOne ? response : response.responses[before.length + at]?.response_txn
+      if (response.succeeded && own?.succeeded === true) {
+        remember(store, one, revision)
+        call.shared.committed(one.loaded.domain, revision, store.clock.monotonic() - since)
+        finish(one.work, one.decision, one.changes)
+        continue
+      }
+      again.push(one.work)
+      if (!response.succeeded && !isOne) continue
+      const { domain } = one.loaded
+      store.memory.forget(domain)
+      const read = isOne ? readOf(store, response) : foundIn(store, own as ITxnResponse, revision)
+      // Where there is nothing, a new token depends on the floor, which nobody has read.
+      if (!isOne && read.answers[0]?.kvs.length === 0) continue
+      const kv = read.answers[0]?.kvs[0]
+      if (kv !== undefined) {
+        store.memory.hear(domain, kv)
+        if (one.loaded.revision > 0 && Number(kv.mod_revision) !== one.loaded.revision)
+          call.shared.met(domain)
+      }
+      hear(one.otherwise, read, 0)
+      one.work.found = one.otherwise
+    }
+  } catch (error) {
+    // What one of them is refused for must not fail the others.
+    if (!isOne && isRefusal(error)) {
+      await Promise.all(group.map((one) => commit(call, [one], supposed)))
+      return
+    }
+    if (alone !== undefined && isTooLarge(error)) return shrink(call, alone, error)
+    for (const { work, loaded } of group) {
+      // Nobody knows whether it was carried out.
+      store.memory.forget(loaded.domain)
+      fail(work, toFailure(error, `${work.batch.domain} cannot be committed`))
+    }
+  }
+}
+
+/** The server takes no commit of this size: a smaller one is tried, if it can be smaller. */
+function shrink({ limits, again }: Call, one: Decided, error: unknown): void {
+  const rows = one.changes.runs.length
+  if (rows === 1 || limits.budget <= FEWEST_ROWS) return fail(one.work, tooLarge(one, error))
+  limits.budget = Math.max(FEWEST_ROWS, Math.floor(Math.min(limits.budget, rows) / 4))
+  one.work.asked = undefined
+  again.push(one.work)
+}
+
+/** What the branch of one domain found; the moment is that of the transaction around it. */
+function foundIn(store: Store, { responses }: ITxnResponse, revision: number): Read {
+  return { moment: supposedMoment(store), revision, answers: responses.map(rangeOf) }
+}
+
+function remember({ memory }: Store, { loaded, document }: Decided, revision: number): void {
+  if (document === undefined) memory.forget(loaded.domain)
+  else memory.learn(loaded.domain, { document, revision })
+}
+
+/** Names the run that takes most of the room. */
+function tooLarge({ work, operations, changes }: Decided, cause: unknown): SlotkeeperError {
+  const bytes = operations.reduce((sum, operation) => sum + bytesOf(operation), 0)
+  const sizes = changes.runs.map(({ row }) => ({ run: row.run, bytes: JSON.stringify(row).length }))
+  const largest = sizes.reduce(
+    (most, each) => (each.bytes > most.bytes ? each : most),
+    sizes[0] as (typeof sizes)[0],
+  )
+  return new SlotkeeperError(
+    'SLOTKEEPER_INVALID_ARGUMENT',
+    `${work.batch.domain} cannot be committed with run ${largest.run}, which has most of its ${bytes} bytes: the server takes no request of that size. Give the run less meta, or raise the server’s --max-request-bytes.`,
+    { cause },
+  )
+}
