@@ -61,10 +61,10 @@ async function commit(call: Call, group: readonly Decided[], supposed: Moment | 
           },
           { signal },
         )
-    if (response.succeeded && isRaised) time.tell(supposed.now)
+    if (response.succeeded && isRaised) time.tell(supposed.now, since)
     const revision = Number(response.header.revision)
     // Only the moment was not as supposed; now it is known.
-    if (!response.succeeded && !isOne) readOf(store, response)
+    if (!response.succeeded && !isOne) readOf(store, response, since)
     for (const [at, one] of group.entries()) {
       const own = isOne ? response : response.responses[before.length + at]?.response_txn
       if (response.succeeded && own?.succeeded === true) {
@@ -77,7 +77,7 @@ async function commit(call: Call, group: readonly Decided[], supposed: Moment | 
       if (!response.succeeded && !isOne) continue
       const { domain } = one.loaded
       store.memory.forget(domain)
-      const read = isOne ? readOf(store, response) : foundIn(store, own as ITxnResponse, revision)
+      const read = isOne ? readOf(store, response, since) : foundIn(store, own as ITxnResponse, revision)
       // Where there is nothing, a new token depends on the floor, which nobody has read.
       if (!isOne && read.answers[0]?.kvs.length === 0) continue
       const kv = read.answers[0]?.kvs[0]

@@ -23,8 +23,8 @@ export class StoreClock {
   /** Store time minus monotonic time, at the least. */
   #ahead = Number.NEGATIVE_INFINITY
   #seen = 0
-  /** When the key was last read, or raised, by the monotonic clock. */
-  #readAt = Number.NEGATIVE_INFINITY
+  /** When somebody here last asked what read or raised the key, by the monotonic clock. */
+  #askedAt = Number.NEGATIVE_INFINITY
 
   constructor(clock: Clock, keys: KeySpace) {
     this.#clock = clock
@@ -67,21 +67,21 @@ export class StoreClock {
   /** Store time by now, or a little more than the key says. */
   counted(): number {
     const now = this.#clock.monotonic()
-    return now > this.#readAt + COUNTED_MS ? this.#seen : Math.max(this.#seen, Math.floor(this.#ahead + now))
+    return now > this.#askedAt + COUNTED_MS ? this.#seen : Math.max(this.#seen, Math.floor(this.#ahead + now))
   }
 
   /** For how long, in ms, nobody here has read the key. */
   get silentMs(): number {
-    return this.#clock.monotonic() - this.#readAt
+    return this.#clock.monotonic() - this.#askedAt
   }
 
-  /** Notes what the transaction read that has just been answered. */
-  tell(value: number): number {
+  /** Notes what the transaction read that has just been answered, and was asked at that monotonic time. */
+  tell(value: number, askedAt: number): number {
     const now = this.#clock.monotonic()
-    const isSilent = now > this.#readAt + COUNTED_MS
+    const isSilent = now > this.#askedAt + COUNTED_MS
     this.#seen = Math.max(this.#seen, value)
     this.#ahead = isSilent ? value - now : Math.max(this.#ahead, value - now)
-    this.#readAt = now
+    this.#askedAt = Math.max(this.#askedAt, askedAt)
     return value
   }
 }

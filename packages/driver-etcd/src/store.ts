@@ -77,6 +77,7 @@ export async function readNow(store: Store, operations: readonly IRequestOp[], h
     )
   const now = time.standing()
   const before = time.isBehind(now) ? [time.raise(now)] : []
+  const askedAt = store.clock.monotonic()
   let skipped = before.length
   const response = await ask(before).catch((error: unknown) => {
     if (!isFull(error)) throw error
@@ -84,7 +85,7 @@ export async function readNow(store: Store, operations: readonly IRequestOp[], h
     skipped = 0
     return ask([])
   })
-  return readOf(store, response, skipped)
+  return readOf(store, response, askedAt, skipped)
 }
 
 /** What reads the moment: it stands before what is read at that moment. */
@@ -92,8 +93,13 @@ export function momentOperations({ time, keys }: Store): IRequestOp[] {
   return [time.read(), get(keys.floor)]
 }
 
-/** What was read behind `momentOperations`, which is behind so many other operations. */
-export function readOf(store: Store, { responses, header }: ITxnResponse, skipped = 0): Read {
+/** What was read behind `momentOperations`, which is behind so many other operations, by a transaction that was asked at that monotonic time. */
+export function readOf(
+  store: Store,
+  { responses, header }: ITxnResponse,
+  askedAt: number,
+  skipped = 0,
+): Read {
   const { keys, time, clock } = store
   const answers = responses.slice(skipped).map(rangeOf)
   const [now, floor] = answers
@@ -105,7 +111,7 @@ export function readOf(store: Store, { responses, header }: ITxnResponse, skippe
   const revision = Number(header.revision)
   const floorText = floor?.kvs[0]?.value.toString()
   store.latest = {
-    now: time.tell(Number(now.kvs[0]?.value.toString())),
+    now: time.tell(Number(now.kvs[0]?.value.toString()), askedAt),
     wall: clock.wall(),
     // The revision outlives a removed repository, and grows with every write.
     floor: Math.max(Number(floorText ?? 0), revision),

@@ -31,6 +31,7 @@ export class TimeKeeper {
   }
 
   #arm(ms: number): void {
+    clearTimeout(this.#timer)
     this.#timer = setTimeout(() => void this.#look(), ms)
     this.#timer.unref()
   }

@@ -21,10 +21,8 @@ import { type Method, type Protocol, protocol } from './protocol.ts'
 
 /** No call waits for longer than this for its answer. */
 const REQUEST_MS = 5000
-/** Of several members none is waited for longer than this where asking the next one is harmless. */
+/** Of several members none is waited for longer than this: what is harmless is asked of the next one, and what may be done already fails. */
 const MEMBER_MS = 2000
-/** What may be done already fails after so long, so that it is found out by way of the next one. */
-const WRITE_MS = 3000
 /** Who gives up a call after so long goes on with another member: a caller may have less time than a member is waited for. */
 const SLOW_MS = 500
 
@@ -128,8 +126,7 @@ export class EtcdTransport {
       signal?.throwIfAborted()
       const at = this.#at
       const since = Date.now()
-      const patienceMs = repeatable ? MEMBER_MS : WRITE_MS
-      const deadline = this.#members.length === 1 ? until : Math.min(until, Date.now() + patienceMs)
+      const deadline = this.#members.length === 1 ? until : Math.min(until, since + MEMBER_MS)
       try {
         const metadata = await this.#metadata(at, deadline)
         return await this.#send(at, { method, request, metadata, deadline, signal })
