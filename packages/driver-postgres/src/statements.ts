@@ -15,6 +15,7 @@ export interface Statement {
   readonly text: string
 }
 
+/** The statements of a driver, by name. */
 export type Statements = ReturnType<typeof statementsOf>
 
 /**
@@ -30,7 +31,7 @@ export type Statements = ReturnType<typeof statementsOf>
  *    exclusively. Who is to die waits for the grants under way, and who is to get a slot for the deaths.
  * 4. what is written.
  *
- * What is decided at once (`statements/at-once.ts`) waits for none of these but a holder's, before it has any other.
+ * What is decided at once (`statements/at-once.ts`) waits for the row of a holder at most, and has no other lock while it does.
  *
  * **Clocks**: only the server's. `load` is a statement of its own after `lockDomains`, so that its snapshot and its clock are later than
  * every commit that held those locks. What is decided at once goes by two rows that a commit could have changed meanwhile, the

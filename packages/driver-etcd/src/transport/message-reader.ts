@@ -13,7 +13,7 @@ export class MessageReader {
     this.#end = end
   }
 
-  /** Goes to the next field; false at the end. What was not read of the present one has been skipped by `skip`. */
+  /** Goes to the next field; false at the end. What was not read of the present one has to be passed over by `passOver`. */
   next(): boolean {
     if (this.#at >= this.#end) return false
     const tag = this.number()
@@ -63,7 +63,7 @@ export class MessageReader {
   }
 
   /** Passes over the present field. */
-  skip(): void {
+  passOver(): void {
     if (this.#wire === 0) this.number()
     else if (this.#wire === 2) this.bytes()
     else if (this.#wire === 1) this.#at += 8

@@ -103,7 +103,7 @@ function readTxn(reader: MessageReader): ITxnResponse {
     if (reader.field === 1) header = readHeader(reader.message())
     else if (reader.field === 2) succeeded = reader.number() !== 0
     else if (reader.field === 3) responses.push(readResponse(reader.message()))
-    else reader.skip()
+    else reader.passOver()
   return { header, succeeded, responses }
 }
 
@@ -111,7 +111,7 @@ function readHeader(reader: MessageReader): IResponseHeader {
   let revision = '0'
   while (reader.next())
     if (reader.field === 3) revision = String(reader.number())
-    else reader.skip()
+    else reader.passOver()
   return { ...NO_HEADER, revision }
 }
 
@@ -120,7 +120,7 @@ function readResponse(reader: MessageReader): IResponseOp {
   while (reader.next())
     if (reader.field === 1) response.response_range = readRange(reader.message())
     else if (reader.field === 4) response.response_txn = readTxn(reader.message())
-    else reader.skip()
+    else reader.passOver()
   return response as IResponseOp
 }
 
@@ -132,7 +132,7 @@ function readRange(reader: MessageReader): IRangeResponse {
     if (reader.field === 2) kvs.push(readKeyValue(reader.message()))
     else if (reader.field === 3) more = reader.number() !== 0
     else if (reader.field === 4) count = String(reader.number())
-    else reader.skip()
+    else reader.passOver()
   return { header: NO_HEADER, kvs, more, count }
 }
 
@@ -153,6 +153,6 @@ function readKeyValue(reader: MessageReader): IKeyValue {
     else if (reader.field === 4) kv.version = String(reader.number())
     else if (reader.field === 5) kv.value = reader.bytes()
     else if (reader.field === 6) kv.lease = reader.long()
-    else reader.skip()
+    else reader.passOver()
   return kv
 }

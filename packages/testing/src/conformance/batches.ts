@@ -6,6 +6,7 @@ import { batchOf } from './desk.ts'
 import { run } from './lab.ts'
 import type { Rule } from './rule.ts'
 
+/** Rules on what is decided together, and on what one decision leaves to the next. */
 export function batchRules(rule: Rule): void {
   rule('batches: many domains in one call are each decided, each by itself', async (lab) => {
     const [desk, other] = await lab.desks(2)
@@ -166,7 +167,11 @@ export function batchRules(rule: Rule): void {
           return decide(section, commands)
         }
       }
-      const note = () => seen.push(sight as (typeof seen)[0])
+      const note = () => {
+        assert.ok(sight !== undefined, 'what was sent was decided')
+        seen.push(sight)
+        sight = undefined
+      }
       for (let n = 0; n < 12; n++) {
         const desk = desks[n % 3] as (typeof desks)[0]
         const outcome = await desk.send(acquire({ run: run(n), ticket: desk.ticket(), holder }))

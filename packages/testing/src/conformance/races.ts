@@ -8,6 +8,7 @@ import type { Rule } from './rule.ts'
 const WORKERS = 4
 const WISHES = 8
 
+/** Rules on Managers that race each other, also while processes die. */
 export function raceRules(rule: Rule): void {
   rule(
     '1 to 5. many Managers race: no limit is exceeded, no token or lease given twice, nobody passed, nobody lost',
