@@ -94,8 +94,8 @@ export class Batcher {
   readonly #onDone = (batch: Batch) => this.#settle(batch)
   #scheduled = false
   /**
-   * The last call that was answered at once took long: nothing was under way meanwhile, so that commands would never gather. What timers
-   * and messages of one turn of the event loop bring about is worth waiting for then, and a turn costs little beside it.
+   * The last call took long, so that it is worth waiting for what one turn of the event loop brings about, which costs little beside it. An
+   * answer lets many go on, and not all of them ask in the same tick. Nor would commands ever gather that are answered at once.
    */
   #gathers = false
   /** The signal's of the last call, if that was answered at once and so has nothing that listens to it. */
@@ -157,7 +157,7 @@ export class Batcher {
     try {
       const before = clock.monotonic()
       const call = driver.transact(batches, decide, controller.signal)
-      if (call === undefined) this.#gathers = clock.monotonic() - before > WORTH_GATHERING_MS
+      this.#gathers = call !== undefined || clock.monotonic() - before > WORTH_GATHERING_MS
       if (call !== undefined) {
         for (const batch of batches) if (!batch.isDone) this.#underway.add(batch.domain)
         void this.#await(batches, Promise.resolve(call), controller)
