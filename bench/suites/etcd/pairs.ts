@@ -1,3 +1,4 @@
+import type { Manager } from '@slotkeeper/core'
 import {
   type Case,
   type Context,
@@ -7,7 +8,7 @@ import {
   type Sample,
 } from '../../harness/case.ts'
 import { type Pace, type PaceOptions, paceOf } from '../../harness/pace.ts'
-import { acquiring, manyRepositories, newRuns } from '../pairs.ts'
+import { acquiring, knownRepositories, newRuns } from '../pairs.ts'
 import { bareTxns, locks, sharedPuts } from './baselines.ts'
 import { newPrefix, openManager, withEtcd } from './cluster.ts'
 
@@ -15,8 +16,11 @@ const slow: PaceOptions = { every: 16, seconds: 2, cpuBound: false }
 
 /** Pairs of one Manager, so many calls at once. */
 function inFlight(loops: number): Measure {
-  return withEtcd((manager, context) =>
-    paceOf(context, acquiring(manager, manyRepositories(), newRuns('run')), { ...slow, loops }),
+  return withEtcd(async (manager, context) =>
+    paceOf(context, acquiring(manager, await knownRepositories(manager), newRuns('run')), {
+      ...slow,
+      loops,
+    }),
   )
 }
 
@@ -25,8 +29,7 @@ function apart(loops: number): Measure {
   return async (context: Context): Promise<Sample> => {
     const prefix = newPrefix()
     const managers = Array.from({ length: loops }, () => openManager(prefix))
-    await managers[0]?.health() // one makes the store, the others find it
-    const all = manyRepositories()
+    const all = await knownRepositories(managers[0] as Manager) // one makes the store, the others find it
     const works = managers.map((manager, at) => {
       // Each begins elsewhere, as loops of one Manager do.
       const from = Math.floor((at * all.length) / loops)

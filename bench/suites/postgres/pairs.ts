@@ -7,7 +7,7 @@ import {
   type Sample,
 } from '../../harness/case.ts'
 import { type Pace, type PaceOptions, paceOf } from '../../harness/pace.ts'
-import { acquiring, manyRepositories, newRuns } from '../pairs.ts'
+import { acquiring, knownRepositories, newRuns } from '../pairs.ts'
 import { newDatabase, oneByOne, withPostgres } from './database.ts'
 import { workerJobs } from './graphile-worker.ts'
 import { bareInserts, unnestInserts } from './inserts.ts'
@@ -17,8 +17,11 @@ const slow: PaceOptions = { every: 16, seconds: 2, cpuBound: false }
 
 /** Pairs of one Manager, so many calls at once. */
 function inFlight(loops: number): Measure {
-  return withPostgres((manager, context) =>
-    paceOf(context, acquiring(manager, manyRepositories(), newRuns('run')), { ...slow, loops }),
+  return withPostgres(async (manager, context) =>
+    paceOf(context, acquiring(manager, await knownRepositories(manager), newRuns('run')), {
+      ...slow,
+      loops,
+    }),
   )
 }
 
@@ -26,7 +29,7 @@ function inFlight(loops: number): Measure {
 function apart(loops: number): Measure {
   return async (context: Context): Promise<Sample> => {
     await using managers = await oneByOne(await newDatabase(), loops)
-    const all = manyRepositories()
+    const all = await knownRepositories(managers.at(0))
     const works = Array.from({ length: loops }, (_, at) => {
       // Each begins elsewhere, as loops of one Manager do.
       const from = Math.floor((at * all.length) / loops)

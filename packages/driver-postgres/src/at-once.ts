@@ -5,6 +5,7 @@ import {
   RecordedSection,
   type ReleaseCommand,
 } from '@slotkeeper/core/driver'
+import { arrayText } from './array-text.ts'
 import { type Found, factsOfGiven, factsOfTaken } from './facts-at-once.ts'
 import type { Step } from './flight.ts'
 import type { Work } from './lanes.ts'
@@ -46,7 +47,10 @@ export async function decideAtOnce(
   const add = (commands: readonly Values[], one: Statement, many: Statement) => {
     const [first] = commands
     if (first === undefined) return
-    const values = commands.length === 1 ? first.map(textOf) : first.map((_, at) => arrayOf(commands, at))
+    const values =
+      commands.length === 1
+        ? first.map(textOf)
+        : first.map((_, at) => arrayText(commands.map((of) => of[at])))
     steps.push({ statement: commands.length === 1 ? one : many, values: [lockSeed, by, ...values] })
   }
   add(taking.map(takingValues), sql.takeAtOnce, sql.takeManyAtOnce)
@@ -113,18 +117,6 @@ function givingValues({ recordTtlMs }: Deciding, { work, command }: Simple<Relea
 
 function textOf(value: unknown): string | null {
   return value === undefined ? null : String(value)
-}
-
-/** One parameter of many commands, as PostgreSQL reads arrays. */
-function arrayOf(commands: readonly Values[], at: number): string {
-  let text = '{'
-  for (const values of commands) {
-    const value = values[at]
-    if (text.length > 1) text += ','
-    if (value === undefined) text += 'NULL'
-    else text += typeof value === 'string' ? `"${value.replace(/[\\"]/g, '\\$&')}"` : String(value)
-  }
-  return `${text}}`
 }
 
 /** Has the policy decide what the server did, and answers with it. */

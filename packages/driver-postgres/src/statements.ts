@@ -24,18 +24,20 @@ export type Statements = ReturnType<typeof statementsOf>
  * they run.
  *
  * **Locks**, in this order, which is the same everywhere:
- * 1. `lockDomains`: an advisory lock of the transaction for each domain, sorted. All decisions of a domain follow one another by it.
- * 2. rows of runs: `load` locks overdue ones and skips those that somebody's transaction pins (`assertHeld`); `mustNotBePinned` locks what
- *    will change and fails at once over a pinned one. Neither ever waits.
+ * 1. `lockDomain`, `tryLockDomains`: an advisory lock of the transaction for each domain; only one is ever waited for. All decisions of a
+ *    domain follow one another by it.
+ * 2. rows of runs: `loadOverdue` locks what it gives and skips what somebody's transaction pins (`assertHeld`); `mustNotBePinned` locks
+ *    what will change and fails at once over a pinned one. Neither ever waits.
  * 3. rows of holders, sorted: those who get a slot shared (`FOR KEY SHARE`, which lets heartbeats pass), those who lose one or die
  *    exclusively. Who is to die waits for the grants under way, and who is to get a slot for the deaths.
  * 4. what is written.
  *
  * What is decided at once (`statements/at-once.ts`) waits for the row of a holder at most, and has no other lock while it does.
  *
- * **Clocks**: only the server's. `load` is a statement of its own after `lockDomains`, so that its snapshot and its clock are later than
- * every commit that held those locks. What is decided at once goes by two rows that a commit could have changed meanwhile, the
- * repository's and the slot's, and locks the newest of them.
+ * **Clocks**: only the server's. What loads are statements of their own after the lock, so that their snapshots and their clock are later
+ * than every commit that held it, and a domain stays as it is from the first of them to the last; only holders may be heard of meanwhile.
+ * What is decided at once goes by two rows that a commit could have changed meanwhile, the repository's and the slot's, and locks the newest
+ * of them.
  *
  * **Plans**: each is made once for all parameters, with sorts and scans of whole tables ruled out. What is read by a part of an index says
  * the order of that index, so that no other one will do; what is looked up by its key is so for each row that names it; and what was found

@@ -15,7 +15,7 @@ import { decideAtOnce } from './at-once.ts'
 import type { Connections, Wire } from './connections.ts'
 import { FlightError, type Step } from './flight.ts'
 import type { Work } from './lanes.ts'
-import { loading } from './load-facts.ts'
+import { type Loaded, loadFacts } from './load-facts.ts'
 import { payloadsOf } from './payloads.ts'
 import type { Statements } from './statements.ts'
 
@@ -127,7 +127,7 @@ function pinned({ sql }: Deciding, domain: string, error: unknown): StoreError |
 }
 
 /**
- * Locks, loads, decides and commits in two round trips. One domain is waited for; of several, those that are locked are left.
+ * Locks, loads, decides and commits in two round trips, three where something is overdue. One domain is waited for; of several, those that are locked are left.
  * @returns those that were left
  * @throws FlightError when the server refused; then nothing is committed
  */
@@ -141,21 +141,13 @@ async function attempt(
   const decided: Decided[] = []
   const left: Work[] = []
   await connections.use(async (wire) => {
-    const { step, facts } = loading(sql, batches, deciding.manifest.budget)
-    let answers: Awaited<ReturnType<Wire['run']>>
+    let loaded: Loaded
     try {
-      const domains = JSON.stringify(batches.map(({ domain }) => domain))
-      const lock = works.length === 1 ? sql.lockDomains : sql.tryLockDomains
-      answers = await wire.begin([
-        { statement: sql.begin },
-        { statement: lock, values: [domains, deciding.lockSeed] },
-        step,
-      ])
+      loaded = await loadFacts(wire, sql, deciding.lockSeed, batches, deciding.manifest.budget)
     } catch (error) {
       throw await deciding.rolledBack(wire, error)
     }
-    const { isPolled, found: all } = facts(answers[2]?.[0]?.[0] as string)
-    for (const [at, found] of all.entries()) {
+    for (const [at, found] of loaded.facts.entries()) {
       const work = works[at] as Work
       if (found === undefined) {
         left.push(work)
@@ -168,7 +160,7 @@ async function attempt(
         work.finish(undecided(work.batch.domain, error))
       }
     }
-    await commit(deciding, wire, decided, isPolled)
+    await commit(deciding, wire, decided, loaded.isPolled)
   }, signal)
   for (const { work, decision, events } of decided) {
     if (work.isOver) {

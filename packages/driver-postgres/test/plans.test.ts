@@ -27,7 +27,11 @@ const ROW = {
 function hot(holder: string): Readonly<Record<string, readonly (string | number)[]>> {
   const named = JSON.stringify([{ repository: REPO, run: 'acme/waits-500' }])
   return {
-    load: [JSON.stringify([{ domain: REPO, overdue: 20, heads: 20 }]), named, JSON.stringify([holder]), 2000],
+    loadDomains: [`{${REPO}}`],
+    loadRuns: [`{${REPO}}`, '{acme/waits-500}'],
+    loadHeads: [`{${REPO}}`, '{20}'],
+    loadHolders: [`{${holder}}`],
+    loadOverdue: [`{${REPO}}`, '{20}', Date.now(), Date.now(), 2000],
     claimDomains: [10, 1000],
     forgetRecords: [500],
     forgetHolders: [100],

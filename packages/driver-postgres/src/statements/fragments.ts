@@ -34,9 +34,6 @@ export function fragmentsOf(schema: string) {
     `CROSS JOIN LATERAL (SELECT ${columns} FROM ${s}.${table} ${alias} WHERE ${keys} OFFSET 0) ${alias}`
   const all = (rows: string, what = 'row_to_json(x)') => `(SELECT json_agg(${what}) FROM ${rows} x)`
 
-  /** The domains that are locked. */
-  const locked = `ARRAY(SELECT json_array_elements_text(current_setting('slotkeeper.locked')::json))`
-
   /** Whether a sweep would find something. */
   const work = `(
     EXISTS (SELECT 1 FROM ${s}.concurrency_slots s WHERE s.due_at <= clock.wall AND s.due_at IS NOT NULL AND s.phase <> 'record')
@@ -45,5 +42,5 @@ export function fragmentsOf(schema: string) {
     OR EXISTS (SELECT 1 FROM ${s}.domains d WHERE d.backlog AND d.swept_until <= clock.wall)
     OR EXISTS (SELECT 1 FROM ${s}.concurrency_slots s WHERE s.phase = 'record' AND s.due_at <= clock.wall)
     OR EXISTS (SELECT 1 FROM ${s}.repository_states r WHERE r.due_at IS NOT NULL AND r.due_at <= clock.wall))`
-  return { s, run, excluded, clock, expiry, gone, holderJson, all, locked, lookUp, work }
+  return { s, run, excluded, clock, expiry, gone, holderJson, all, lookUp, work }
 }
