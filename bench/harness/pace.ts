@@ -64,8 +64,10 @@ export interface PaceOptions {
   readonly loops?: number
   /** After how many pairs the clock is read; default 512. */
   readonly every?: number
-  /** Seconds; default 1, with `--quick` a fifth. Half of it more is for warming up. */
+  /** Seconds; default 1, with `--quick` a fifth. */
   readonly seconds?: number
+  /** Seconds before them that do not count, until the code is compiled; default half as many. */
+  readonly warmingUp?: number
   /** The work waits for nothing, so a stretch is not over before the machine has let it work for most of it. Default true. */
   readonly cpuBound?: boolean
 }
@@ -74,15 +76,15 @@ export interface PaceOptions {
 export async function paceOf(
   { quick }: Context,
   loop: (pace: Pace, at: number) => Promise<void>,
-  { loops = 1, every = 512, seconds = 1, cpuBound = true }: PaceOptions = {},
+  { loops = 1, every = 512, seconds = 1, warmingUp = seconds / 2, cpuBound = true }: PaceOptions = {},
 ): Promise<Sample> {
-  const ms = seconds * (quick ? 200 : 1000)
+  const msOf = (time: number) => time * (quick ? 200 : 1000)
   const run = async (length: number) => {
     const pace = new Pace({ ms: length, cpuMs: cpuBound ? length * 0.7 : 0, every })
     await Promise.all(Array.from({ length: loops }, (_, at) => loop(pace, at)))
     return { ...pace.rates() }
   }
-  await run(ms / 2)
+  await run(msOf(warmingUp))
   globalThis.gc?.()
-  return run(ms)
+  return run(msOf(seconds))
 }

@@ -1,8 +1,8 @@
 import type { Context, Sample } from '../../harness/case.ts'
-import { type Pace, type PaceOptions, paceOf } from '../../harness/pace.ts'
+import { type Pace, paceOf } from '../../harness/pace.ts'
+import { slow } from '../slow.ts'
 import { connected, newPrefix } from './cluster.ts'
 
-const slow: PaceOptions = { every: 16, seconds: 2, cpuBound: false }
 /** As many operations as a transaction may have. */
 const PUTS = 128
 

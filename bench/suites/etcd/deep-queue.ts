@@ -2,12 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { repository } from '@slotkeeper/core'
 import { type Case, type Context, type Measure, rateOf, valueNamed } from '../../harness/case.ts'
-import { type PaceOptions, paceOf } from '../../harness/pace.ts'
+import { paceOf } from '../../harness/pace.ts'
 import { enqueue, newRuns, passingOn } from '../pairs.ts'
+import { slow } from '../slow.ts'
 import { newPrefix, openManager } from './cluster.ts'
 
 const DEPTHS = { few: 10, many: 200_000 } as const
-const slow: PaceOptions = { every: 16, seconds: 2, cpuBound: false }
 const one = repository('bench/deep', { concurrencyLimit: 1 })
 const MIB = 2 ** 20
 

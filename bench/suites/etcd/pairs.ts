@@ -7,12 +7,11 @@ import {
   rateOf,
   type Sample,
 } from '../../harness/case.ts'
-import { type Pace, type PaceOptions, paceOf } from '../../harness/pace.ts'
+import { type Pace, paceOf } from '../../harness/pace.ts'
 import { acquiring, knownRepositories, newRuns } from '../pairs.ts'
+import { slow } from '../slow.ts'
 import { bareTxns, locks, sharedPuts } from './baselines.ts'
 import { newPrefix, openManager, withEtcd } from './cluster.ts'
-
-const slow: PaceOptions = { every: 16, seconds: 2, cpuBound: false }
 
 /** Pairs of one Manager, so many calls at once. */
 function inFlight(loops: number): Measure {

@@ -1,11 +1,11 @@
 import { repository } from '@slotkeeper/core'
 import { type Case, type Context, type Measure, rateOf, type Sample } from '../../harness/case.ts'
-import { type PaceOptions, paceOf } from '../../harness/pace.ts'
+import { paceOf } from '../../harness/pace.ts'
 import { acquiring, enqueue, manyRepositories, newRuns, passingOn, sameRuns } from '../pairs.ts'
+import { slow } from '../slow.ts'
 import { newDatabase, openManager, prepareDatabase, preparedDatabase } from './database.ts'
 
 const DEPTHS = { few: 10, many: 1_000_000 } as const
-const slow: PaceOptions = { every: 16, seconds: 2, cpuBound: false }
 const one = repository('bench/deep', { concurrencyLimit: 1 })
 
 async function fill(url: string, context: Context, name: keyof typeof DEPTHS): Promise<void> {

@@ -1,6 +1,7 @@
 import { Logger, run } from 'graphile-worker'
 import type { Context, Sample } from '../../harness/case.ts'
 import { type Pace, paceOf } from '../../harness/pace.ts'
+import { slow } from '../slow.ts'
 import { newDatabase } from './database.ts'
 
 const silent = new Logger(() => () => undefined)
@@ -25,7 +26,7 @@ export async function workerJobs(context: Context, loops: number): Promise<Sampl
       ends.delete(id)
     }
   }
-  const sample = await paceOf(context, loop, { loops, every: 4, seconds: 2, cpuBound: false })
+  const sample = await paceOf(context, loop, { ...slow, loops, every: 4 })
   await runner.stop()
   return sample
 }

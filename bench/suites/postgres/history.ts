@@ -1,6 +1,7 @@
 import { type Case, type Measure, rateOf } from '../../harness/case.ts'
 import { paceOf } from '../../harness/pace.ts'
 import { acquiring, knownRepositories, newRuns } from '../pairs.ts'
+import { slow } from '../slow.ts'
 import { newDatabase, openManager } from './database.ts'
 
 /** Pairs with the history option or without it, so many calls at once. */
@@ -8,7 +9,8 @@ function pairs(history: boolean, loops: number): Measure {
   return async (context) => {
     await using manager = openManager(await newDatabase(), {}, { history })
     return await paceOf(context, acquiring(manager, await knownRepositories(manager), newRuns('run')), {
-      ...{ loops, every: 16, seconds: 2, cpuBound: false },
+      ...slow,
+      loops,
     })
   }
 }

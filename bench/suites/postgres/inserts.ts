@@ -1,5 +1,6 @@
 import type { Context, Sample } from '../../harness/case.ts'
 import { type Pace, paceOf } from '../../harness/pace.ts'
+import { slow } from '../slow.ts'
 import { connected, newDatabase, sql } from './database.ts'
 
 const TABLE = 'CREATE TABLE bare (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run text NOT NULL)'
@@ -14,9 +15,7 @@ export async function bareInserts(context: Context, connections: number): Promis
     const query = { name: 'insert', text: 'INSERT INTO bare (run) VALUES ($1)', values: ['bench/run'] }
     while (pace.goesOn()) await clients[at]?.query(query)
   }
-  const sample = await paceOf(context, loop, {
-    ...{ loops: connections, every: 16, seconds: 2, cpuBound: false },
-  })
+  const sample = await paceOf(context, loop, { ...slow, loops: connections })
   await Promise.all(clients.map((client) => client.end()))
   return sample
 }
@@ -31,7 +30,7 @@ export async function unnestInserts(context: Context): Promise<Sample> {
   const loop = async (pace: Pace) => {
     while (pace.goesOn()) await client.query(query)
   }
-  const { rate, cpuRate } = await paceOf(context, loop, { every: 4, seconds: 2, cpuBound: false })
+  const { rate, cpuRate } = await paceOf(context, loop, { ...slow, every: 4 })
   await client.end()
   return { rate: (rate as number) * ROWS, cpuRate: (cpuRate as number) * ROWS }
 }

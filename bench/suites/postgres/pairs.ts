@@ -6,14 +6,13 @@ import {
   rateOf,
   type Sample,
 } from '../../harness/case.ts'
-import { type Pace, type PaceOptions, paceOf } from '../../harness/pace.ts'
+import { type Pace, paceOf } from '../../harness/pace.ts'
 import { acquiring, knownRepositories, newRuns } from '../pairs.ts'
+import { slow } from '../slow.ts'
 import { newDatabase, oneByOne, withPostgres } from './database.ts'
 import { workerJobs } from './graphile-worker.ts'
 import { bareInserts, unnestInserts } from './inserts.ts'
 import { bossJobs } from './pg-boss.ts'
-
-const slow: PaceOptions = { every: 16, seconds: 2, cpuBound: false }
 
 /** Pairs of one Manager, so many calls at once. */
 function inFlight(loops: number): Measure {

@@ -1,6 +1,7 @@
 import PgBoss from 'pg-boss'
 import type { Context, Sample } from '../../harness/case.ts'
 import { type Pace, paceOf } from '../../harness/pace.ts'
+import { slow } from '../slow.ts'
 import { newDatabase } from './database.ts'
 
 const QUEUE = 'bench'
@@ -21,7 +22,7 @@ export async function bossJobs(context: Context, loops: number): Promise<Sample>
       if (job !== undefined) await boss.complete(QUEUE, job.id)
     }
   }
-  const sample = await paceOf(context, loop, { loops, every: 16, seconds: 2, cpuBound: false })
+  const sample = await paceOf(context, loop, { ...slow, loops })
   await boss.stop({ graceful: false })
   return sample
 }
