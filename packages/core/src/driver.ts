@@ -59,8 +59,11 @@ export interface HolderTerm {
 
 /** What may be read. By holder and by run: as of now (linearizable). By repository: may be a moment old. */
 export type Query =
-  /** These runs' rows, in any order, with their repositories. */
-  | { readonly kind: 'runs'; readonly runs: readonly RunRef[] }
+  /**
+   * These runs' rows, in any order, with their repositories. With `asOf: 'hints'` they need be no newer than the last hint that this driver
+   * has given to those who watch, and the last commit that it has answered. A driver may read them as of now all the same.
+   */
+  | { readonly kind: 'runs'; readonly runs: readonly RunRef[]; readonly asOf?: 'hints' | undefined }
   /**
    * Rows in phase `waiting` or `running` that belong to a holder. With `only`, those that wait are not wanted: there may be very many. A
    * driver may give them all the same.
@@ -172,7 +175,7 @@ export interface Driver {
    */
   transact(batch: readonly DomainBatch[], decide: Decide, signal?: AbortSignal): void | Promise<void>
 
-  /** Rows of one moment. What was asked for by run or by holder is as of now; listings may be a moment old. */
+  /** Rows of one moment. What was asked for by run or by holder is as of now, unless the query wants less; listings may be a moment old. */
   read(query: Query, signal?: AbortSignal): Snapshot | Promise<Snapshot>
 
   /** Makes a new live holder. The id is never used twice. */

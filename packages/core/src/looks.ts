@@ -6,6 +6,8 @@ import type { Waiter } from './waiter.ts'
 interface Look {
   readonly waiters: ReadonlySet<Waiter> | 'all'
   readonly slots: boolean
+  /** Whether waiters are looked for because of a hint: then what the store told with it, or after it, is new enough. */
+  readonly asOf: 'now' | 'hints'
 }
 
 /** No waiter needs to be looked at. */
@@ -21,19 +23,18 @@ export class Looks {
   }
 
   /** Looks at the store once for everything that was asked for in this tick. */
-  add(waiters: ReadonlySet<Waiter> | 'all', slots: boolean): void {
+  add(waiters: Look['waiters'], slots: boolean, asOf: Look['asOf']): void {
     this.#engine.waitRoom.hint(waiters)
     if (this.#looking !== undefined) {
+      const { waiters: others } = this.#looking
       this.#looking = {
-        waiters:
-          waiters === 'all' || this.#looking.waiters === 'all'
-            ? 'all'
-            : new Set([...this.#looking.waiters, ...waiters]),
+        waiters: waiters === 'all' || others === 'all' ? 'all' : new Set([...others, ...waiters]),
         slots: slots || this.#looking.slots,
+        asOf: asOf === 'now' ? asOf : this.#looking.asOf,
       }
       return
     }
-    this.#looking = { waiters, slots }
+    this.#looking = { waiters, slots, asOf }
     queueMicrotask(() => {
       const look = this.#looking
       this.#looking = undefined
@@ -46,14 +47,14 @@ export class Looks {
     })
   }
 
-  async #read({ waiters, slots }: Look): Promise<void> {
+  async #read({ waiters, slots, asOf }: Look): Promise<void> {
     const engine = this.#engine
     const { driver, waitRoom, keeper } = engine
     const waiting = waitRoom.idle(waiters)
     if (waiting.length > 0) {
       const named = waiting.map(({ repository, run }) => ({ repository, run }))
       const { runs } = await engine.read('Looking at waiting runs', undefined, (signal) =>
-        driver.read({ kind: 'runs', runs: named }, signal),
+        driver.read({ kind: 'runs', runs: named, ...(asOf === 'now' ? {} : { asOf }) }, signal),
       )
       waitRoom.look(waiting, runs)
     }

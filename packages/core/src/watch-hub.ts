@@ -147,11 +147,11 @@ export class WatchHub {
   }
 
   resyncWaiters(): void {
-    this.#looks.add('all', false)
+    this.#looks.add('all', false, 'now')
   }
 
   resyncSlots(): void {
-    this.#looks.add(NO_WAITERS, true)
+    this.#looks.add(NO_WAITERS, true, 'hints')
   }
 
   async #listen(): Promise<void> {
@@ -186,7 +186,7 @@ export class WatchHub {
   #hear(hint: WatchEvent): void {
     if (hint.kind === 'resync') {
       this.#begun = true
-      this.#looks.add('all', true)
+      this.#looks.add('all', true, 'now')
       for (const [repository, { heard }] of this.#domains) if (heard) this.#tellResync(repository)
       return
     }
@@ -196,17 +196,18 @@ export class WatchHub {
     const { slots, waitRoom } = this.#engine
     const { repository, run, ticket } = event
     const waiters = run === undefined ? NONE : waitRoom.of(repository, run)
-    if (waiters.length > 0) this.#looks.add(new Set(waiters), false)
+    if (waiters.length > 0) this.#looks.add(new Set(waiters), false, 'hints')
     // A grant that nobody here waits for, as a late duplicate may bring about.
     if (event.kind === 'granted' && event.holder === this.#engine.holder())
-      if (!waiters.some((waiter) => waiter.ticket === ticket)) this.#looks.add(NO_WAITERS, true)
+      if (!waiters.some((waiter) => waiter.ticket === ticket)) this.#looks.add(NO_WAITERS, true, 'hints')
     const ended =
       event.kind === 'released' ||
       event.kind === 'removed' ||
       event.kind === 'expired' ||
       event.kind === 'orphaned' ||
       event.kind === 'requeued'
-    if (ended && event.holder === this.#engine.holder() && slots.size > 0) this.#looks.add(NO_WAITERS, true)
+    if (ended && event.holder === this.#engine.holder() && slots.size > 0)
+      this.#looks.add(NO_WAITERS, true, 'hints')
   }
 
   #renew(repository: RepositoryKey): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { SlotEvent } from '@slotkeeper/core'
-import type { HolderId, StoreEvent, WatchEvent } from '@slotkeeper/core/driver'
+import type { HolderId, RunKey, StoreEvent, WatchEvent } from '@slotkeeper/core/driver'
 import { recordingLogger } from '../fakes/recording-logger.ts'
 import { API, acquire, release, watch } from './commands.ts'
 import { ask, grantedTo, type Lab, repo, run } from './lab.ts'
@@ -76,6 +76,47 @@ export function watchRules(rule: Rule): void {
         true,
         'nothing that is not wanted',
       )
+    },
+  )
+
+  rule(
+    'reads: as of the hints a run is shown as the last hint of it told or later, and with every commit of the reader',
+    async (lab) => {
+      const [desk, other] = await lab.desks(2)
+      const hints = hear(other.driver.watch({ wants: () => true, signal: signalOf(lab) }))
+      await lab.until('the watch has begun', () => hints.hints.length > 0)
+      await desk.send(watch({ ticket: desk.ticket(), forMs: 600_000 }))
+      const [by, mine] = [await desk.holder(), await other.holder()]
+      const shown = async (name: RunKey) => {
+        const query = { kind: 'runs', runs: [{ repository: API, run: name }], asOf: 'hints' } as const
+        const { runs } = await other.again(() => other.driver.read(query))
+        return runs[0]
+      }
+      for (let n = 0; n < 20; n++) {
+        const name = run(n % 3)
+        const outcome = await desk.send(acquire({ run: name, ticket: desk.ticket(), holder: by }))
+        assert.ok(outcome.kind === 'granted')
+        const { token } = outcome.row
+        await other.send(
+          acquire({ run: run(`mine-${n}`), ticket: other.ticket(), holder: mine, mode: 'wait' }),
+        )
+        assert.equal(
+          (await shown(run(`mine-${n}`)))?.phase,
+          'waiting',
+          'what the reader itself has committed',
+        )
+        const from = hints.hints.length
+        await desk.send(release({ run: name, token, ticket: desk.ticket() }))
+        const isTold = (hint: WatchEvent) =>
+          hint.kind === 'resync' ||
+          (hint.kind === 'event' && hint.event.kind === 'granted' && hint.event.run === run(`mine-${n}`))
+        await lab.until('the grant is hinted at', () => hints.hints.slice(from).some(isTold))
+        if (hints.hints.slice(from).some(({ kind }) => kind === 'resync')) continue
+        assert.notEqual((await shown(name))?.phase, 'running', 'who was released before the grant')
+        const granted = await shown(run(`mine-${n}`))
+        assert.ok(granted?.phase === 'running' && granted.token > token)
+        await other.send(release({ run: run(`mine-${n}`), token: granted.token, ticket: other.ticket() }))
+      }
     },
   )
 
