@@ -29,6 +29,7 @@ import { endOf } from './keys.ts'
 import { openStore } from './open-store.ts'
 import { checkOptions, type EtcdDriverOptions, settleOptions } from './options.ts'
 import { readSnapshot } from './read-snapshot.ts'
+import { readTold } from './read-told.ts'
 import { SharedDomains } from './shared-domains.ts'
 import { newStore, readNow, type Store } from './store.ts'
 import { COUNTED_MS, STEP_MS } from './store-clock.ts'
@@ -114,7 +115,11 @@ class EtcdDriver implements Driver {
   }
 
   read(query: Query, signal?: AbortSignal): Promise<Snapshot> {
-    return this.#call('The store cannot be read', signal, (store) => readSnapshot(store, query, signal))
+    return this.#call(
+      'The store cannot be read',
+      signal,
+      async (store) => readTold(this.#get().deciding, query) ?? readSnapshot(store, query, signal),
+    )
   }
 
   async openHolder(holder: HolderId, ttlMs: number, signal?: AbortSignal): Promise<HolderTerm> {
@@ -192,15 +197,18 @@ class EtcdDriver implements Driver {
       onFirst: () => stream.start(),
       onLast: () => stream.stop(),
     })
-    const hints = new Hints(keys, watchers)
     const shared: SharedDomains = new SharedDomains(store, origin, {
       follow: (key) => stream.follow(key),
       unfollow: (key) => stream.unfollow(key),
     })
+    const hints = new Hints(keys, watchers, shared)
     const stream = new WatchStream(store.transport, {
       from: keys.all('watched'),
       to: endOf(keys.all('watched')),
-      begin: () => watchers.begin(),
+      begin: () => {
+        shared.restart()
+        watchers.begin()
+      },
       pause: () => watchers.pause(),
       event: (event) => hints.hear(event),
       followed: (event) => shared.hear(event),

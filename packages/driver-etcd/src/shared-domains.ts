@@ -1,5 +1,6 @@
 import type { Clock } from '@slotkeeper/core/driver'
 import type { IEvent, IKeyValue } from 'etcd3'
+import type { DomainDocument } from './document.ts'
 import type { KeySpace } from './keys.ts'
 import type { Memory } from './memory.ts'
 import { keyOf } from './operations.ts'
@@ -19,6 +20,8 @@ const WRITER_BYTES = 100
 interface SharedDomain {
   /** When somebody else was last seen to change it. */
   changedAt: number
+  /** The revision of the last hint that was told; nothing where none was since the document is followed. */
+  hintRevision: number | undefined
   /** The revision of this process's last commit, and when it and the one before it were answered. */
   ownRevision: number
   ownAt: number
@@ -68,15 +71,44 @@ export class SharedDomains {
       return
     }
     for (const [other, { changedAt }] of this.#domains)
-      if (changedAt < now - FOLLOWED_MS || this.#domains.size >= MOST_FOLLOWED) {
-        this.#domains.delete(other)
-        this.#followed.unfollow(this.#keys.domain(other))
-      }
+      if (changedAt < now - FOLLOWED_MS || this.#domains.size >= MOST_FOLLOWED) this.#leave(other)
     this.#domains.set(domain, {
-      ...{ changedAt: now, ownRevision: 0, ownAt: now, ownBefore: now },
+      ...{ changedAt: now, hintRevision: undefined, ownRevision: 0, ownAt: now, ownBefore: now },
       ...{ commitMs: FIRST_GUESS_MS, next: undefined },
     })
     this.#followed.follow(this.#keys.domain(domain))
+  }
+
+  /** A hint is told that was written at that revision, as a document was. */
+  hinted(domain: string, revision: number): void {
+    const shared = this.#domains.get(domain)
+    if (shared !== undefined) shared.hintRevision = revision
+  }
+
+  /**
+   * The domain's document, of the moment of the last hint that was told or a later one; `undefined` where that is not known. Whoever asks was told
+   * that somebody else changes the domain, so it is followed from then on.
+   */
+  told(domain: string): DomainDocument | undefined {
+    const shared = this.#domains.get(domain)
+    if (shared === undefined) {
+      const since = this.#clock.monotonic() - FOLLOWED_MS
+      for (const [other, { changedAt }] of this.#domains) if (changedAt < since) this.#leave(other)
+      // Those that are followed are not given up for others again and again.
+      if (this.#domains.size < MOST_FOLLOWED) this.met(domain)
+      return undefined
+    }
+    const known = this.#memory.get(domain)
+    if (known === undefined || shared.hintRevision === undefined) return undefined
+    return known.revision >= shared.hintRevision ? known.document : undefined
+  }
+
+  /** The store may be another one, restored from a backup: revisions of before are not compared with those that follow. */
+  restart(): void {
+    for (const [domain, shared] of this.#domains) {
+      shared.hintRevision = undefined
+      this.#memory.forget(domain)
+    }
   }
 
   /** A document that is followed was written or deleted. */
@@ -84,9 +116,10 @@ export class SharedDomains {
     const domain = keyOf(kv).slice(this.#keys.domain('').length)
     const shared = this.#domains.get(domain)
     if (shared === undefined) return
+    // The answer to the commit tells of it as well, and needs not be read.
+    if (this.#isOwn(kv)) return
     if (type === 'Put') this.#memory.hear(domain, kv)
     else this.#memory.forget(domain)
-    if (this.#isOwn(kv)) return
     shared.changedAt = this.#clock.monotonic()
     shared.next?.()
   }
@@ -115,6 +148,11 @@ export class SharedDomains {
         resolve()
       }
     })
+  }
+
+  #leave(domain: string): void {
+    this.#domains.delete(domain)
+    this.#followed.unfollow(this.#keys.domain(domain))
   }
 
   #isOwn({ value }: IKeyValue): boolean {
