@@ -47,3 +47,15 @@ test('adding and removing twice changes nothing, and an answer stays as it was',
   index.remove(one)
   expect([index.size, all]).toEqual([0, [one]])
 })
+
+test('some of many are others each time, until all had their turn', () => {
+  const index = new RunIndex<Indexed>()
+  const all = Array.from({ length: 10 }, (_, at) => item(`acme/${at}`, `t${at}`))
+  for (const one of all) index.add(one)
+  const turns = [1, 2, 3, 4].map(() => index.some(4))
+  expect(turns.map(({ length }) => length)).toEqual([4, 4, 2, 4])
+  expect(new Set(turns.slice(0, 3).flat())).toEqual(new Set(all))
+  expect(index.some(10)).toEqual(all)
+  for (const one of all.slice(2)) index.remove(one)
+  expect(index.some(1)).toHaveLength(1)
+})

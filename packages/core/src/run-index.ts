@@ -18,6 +18,8 @@ const NONE: readonly never[] = Object.freeze([])
  */
 export class RunIndex<T extends Indexed> {
   readonly #items: T[] = []
+  /** Where the next some of them begin. */
+  #turn = 0
   /** One item, or the several that name the same run. */
   #byRun: Map<RunKey, T | T[]> | undefined
 
@@ -28,6 +30,15 @@ export class RunIndex<T extends Indexed> {
   /** All of them by now, in no order; what changes meanwhile does not change the answer. */
   all(): readonly T[] {
     return this.#items.slice()
+  }
+
+  /** So many of them, others each time: whoever stays has a turn now and then. */
+  some(count: number): readonly T[] {
+    const { length } = this.#items
+    if (length <= count) return this.all()
+    const from = this.#turn < length ? this.#turn : 0
+    this.#turn = from + count
+    return this.#items.slice(from, from + count)
   }
 
   has(item: T): boolean {

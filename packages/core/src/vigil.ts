@@ -32,7 +32,7 @@ export class Vigil {
     const { clock, driver, random, hub } = this.#engine
     this.#cancelBackstop = clock.schedule(
       () => {
-        hub.resyncWaiters()
+        hub.lookAtSome()
         this.#armBackstop()
       },
       driver.manifest.backstopMs * (0.75 + random() / 2),

@@ -38,11 +38,20 @@ export class WaitRoom {
     return this.#waiters.size
   }
 
-  /** Those of them, or of all, that wait in the store, as far as is known here, and whose rows are to be read to know more. */
-  idle(of: ReadonlySet<Waiter> | 'all'): readonly Waiter[] {
-    const waiters = of === 'all' ? this.#waiters.all() : [...of]
+  /** Everybody, in no order. */
+  all(): readonly Waiter[] {
+    return this.#waiters.all()
+  }
+
+  /** So many of them, others each time. */
+  some(count: number): readonly Waiter[] {
+    return this.#waiters.some(count)
+  }
+
+  /** Those of them that wait in the store, as far as is known here, and whose rows are to be read to know more. */
+  idle(of: readonly Waiter[]): readonly Waiter[] {
     const holder = this.#engine.holder()
-    return waiters.filter((waiter) => !waiter.asking && !waiter.isSettled && !waiter.isSeenWaiting(holder))
+    return of.filter((waiter) => !waiter.asking && !waiter.isSettled && !waiter.isSeenWaiting(holder))
   }
 
   /** News of these came, or of all: those that ask right now look again once they have their answers. */
@@ -200,7 +209,7 @@ export class WaitRoom {
         if (!waiter.durable && result.row.holder !== undefined) waiter.holder = result.row.holder
         this.#supersede(waiter, result.replaced)
         this.#supersedeOlder(waiter)
-        if (waiter.hinted) this.#engine.hub.resyncWaiters()
+        if (waiter.hinted) this.#engine.hub.lookAt(waiter)
         waiter.hinted = false
         return
       case 'superseded':

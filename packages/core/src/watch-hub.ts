@@ -147,7 +147,17 @@ export class WatchHub {
   }
 
   resyncWaiters(): void {
-    this.#looks.add('all', false, 'now')
+    this.#looks.addEverybody(false)
+  }
+
+  /** Looks at some of those who wait: hints may have been missed without a sign. */
+  lookAtSome(): void {
+    this.#looks.addSome()
+  }
+
+  /** Looks at one who waits. */
+  lookAt(waiter: Waiter): void {
+    this.#looks.add(new Set([waiter]), false, 'now')
   }
 
   resyncSlots(): void {
@@ -186,7 +196,7 @@ export class WatchHub {
   #hear(hint: WatchEvent): void {
     if (hint.kind === 'resync') {
       this.#begun = true
-      this.#looks.add('all', true, 'now')
+      this.#looks.addEverybody(true)
       for (const [repository, { heard }] of this.#domains) if (heard) this.#tellResync(repository)
       return
     }

@@ -42,7 +42,7 @@ function stepOf({ sql }: Keeping, query: Query) {
         values: [JSON.stringify(query.runs.map(({ repository, run }) => ({ repository, run })))],
       }
     case 'holder':
-      return { statement: sql.readHolder, values: [query.holder] }
+      return { statement: sql.readHolder, values: [query.holder, query.only ?? null] }
     case 'repositories':
       return { statement: sql.readRepositories, values: [query.after, String(query.first)] }
     case 'repository':

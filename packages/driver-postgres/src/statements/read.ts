@@ -10,9 +10,10 @@ export function readStatements({ s, run, clock, holderJson, all, lookUp }: Fragm
       SELECT ${run('s')} FROM asked a
       ${lookUp('concurrency_slots', 's', 's.repository_key = a.repository AND s.pipeline_run_key = a.run')})
     ${snapshot('(SELECT DISTINCT repository AS key FROM asked)')}`,
-    /** holder */
+    /** holder, the only phase that is wanted, or none */
     readHolder: `WITH ${clock},
-    runs AS MATERIALIZED (SELECT ${run('s')} FROM ${s}.concurrency_slots s WHERE s.holder = $1)
+    runs AS MATERIALIZED (
+      SELECT ${run('s')} FROM ${s}.concurrency_slots s WHERE s.holder = $1 AND ($2::text IS NULL OR s.phase = $2))
     ${snapshot('(SELECT DISTINCT repository_key AS key FROM runs)')}`,
     /** after, first */
     readRepositories: `WITH ${clock}, runs AS MATERIALIZED (SELECT NULL::text AS holder WHERE false),
