@@ -19,7 +19,7 @@ export interface Manifest {
   readonly clockLagMs: number
   /** How many rows one commit may change; at least 16. */
   readonly budget: number
-  /** How often waiters look for themselves although nobody told them, in ms. */
+  /** How often a Manager looks, although nobody told it, for those who wait in it, in ms: for 500 of them, others each time. */
   readonly backstopMs: number
 }
 
