@@ -6,6 +6,8 @@ import { supposedMoment } from './store.ts'
 
 /** A domain that others change all the time is given up after so long, in ms; the caller asks again. */
 const CONTENDED_MS = 8000
+/** So many domains are decided before the event loop has a turn, in which they leave. */
+const TOGETHER = 64
 /** After this many conflicts in a row, a short pause. */
 const PATIENT = 6
 
@@ -55,8 +57,20 @@ async function settle(call: Call, works: Work[]): Promise<void> {
   }
 }
 
-/** One attempt for all of them. */
+/**
+ * One attempt for all of them, some after the others: what is decided at a moment has to be on its way soon after, or others have moved the
+ * time meanwhile.
+ */
 async function attempt(call: Call, works: readonly Work[]): Promise<void> {
+  const all: Promise<void>[] = []
+  for (let from = 0; from < works.length; from += TOGETHER) {
+    if (from > 0) await new Promise((resolve) => setImmediate(resolve))
+    all.push(...attemptSome(call, works.slice(from, from + TOGETHER)))
+  }
+  await Promise.all(all)
+}
+
+function attemptSome(call: Call, works: readonly Work[]): readonly Promise<void>[] {
   const recalled: Decided[] = []
   const open: Progress[] = []
   const moment = supposedMoment(call.store)
@@ -66,10 +80,10 @@ async function attempt(call: Call, works: readonly Work[]): Promise<void> {
     else recalled.push(decided)
     work.found = undefined
   }
-  await Promise.all([
+  return [
     commitAll(call, recalled, moment),
     load(call, open).then((loaded) => commitAll(call, loaded, undefined)),
-  ])
+  ]
 }
 
 function contended(domain: string): StoreError {
