@@ -34,6 +34,7 @@ export { type Logger, silentLogger } from './logger.ts'
 export {
   type Changes,
   type Facts,
+  isForOthers,
   mustNotify,
   RecordedSection,
   type RunChange,

@@ -324,14 +324,18 @@ export class RecordedSection implements Section {
   }
 }
 
-/** Whether a process other than the one that commits wants to hear of the events: a watcher, or a holder that gained or lost a row. */
+/** Whether a process other than the one that commits wants to hear of any of the events. */
 export function mustNotify(
   section: Pick<Section, 'by' | 'now' | 'guard'>,
   events: readonly StoreEvent[],
 ): boolean {
-  if (events.length === 0) return false
-  if (section.guard.watchedUntil > section.now) return true
-  return events.some(
-    (event) => event.holder !== undefined && event.holder !== section.by && event.kind !== 'enqueued',
-  )
+  return events.some((event) => isForOthers(section, event))
+}
+
+/** Whether a process other than the one that commits wants to hear of the event: a watcher, or a holder that gained or lost a row. */
+export function isForOthers(
+  { by, now, guard }: Pick<Section, 'by' | 'now' | 'guard'>,
+  { kind, holder }: StoreEvent,
+): boolean {
+  return guard.watchedUntil > now || (holder !== undefined && holder !== by && kind !== 'enqueued')
 }
