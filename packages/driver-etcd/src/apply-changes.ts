@@ -1,10 +1,19 @@
-import { type Changes, type Filed, isSlot, type RunRow, type Told } from '@slotkeeper/core/driver'
+import {
+  type Changes,
+  type Filed,
+  type HolderId,
+  isForOthers,
+  isSlot,
+  type RunRow,
+  type Told,
+} from '@slotkeeper/core/driver'
 import type { ICompare, IRequestOp } from 'etcd3'
 import { type DomainDocument, documentText } from './document.ts'
 import { type KeySpace, timeKey } from './keys.ts'
 import { isEntry, type Loaded } from './loaded.ts'
 import { nextDocument } from './next-document.ts'
 import { absent, del, exists, isAbove, isValue, nested, put, touch, unchanged } from './operations.ts'
+import { rowText } from './packed-row.ts'
 import { type Placed, placeRows } from './place-rows.ts'
 import type { Moment } from './store.ts'
 
@@ -30,7 +39,11 @@ export function commitOf(
   keys: KeySpace,
   loaded: Loaded,
   changes: Changes,
-  options: { readonly origin: string; readonly maxOperations: number },
+  options: {
+    readonly by: HolderId | undefined
+    readonly origin: string
+    readonly maxOperations: number
+  },
 ): Commit | undefined {
   const { domain, moment, document, revision, laterDue, now, overdue, overdueCut, supposed } = loaded
   const wrongTime = document.dueFrom !== null && laterDue !== undefined && laterDue !== document.dueFrom
@@ -61,7 +74,9 @@ export function commitOf(
     if (wakeAt !== null) operations.push(put(keys.wake(wakeAt, domain), ''))
   }
   if (changes.notify) {
-    const told: Told = { origin: options.origin, events: changes.events }
+    const section = { by: options.by, now, guard: changes.guard ?? document.guard }
+    const events = changes.events.filter((event) => isForOthers(section, event))
+    const told: Told = { origin: options.origin, events }
     operations.push(put(keys.event(domain), JSON.stringify(told)))
     if (next === undefined) operations.push(put(keys.oldEvent(now + LAST_WORD_MS, domain), ''))
   }
@@ -114,7 +129,7 @@ function runOperations(keys: KeySpace, { row, before, was, is }: Placed): IReque
   const next = is === 'keys' ? filesOf(keys, row, row) : NO_FILES
   const operations: IRequestOp[] = []
   if (is === 'keys') {
-    const text = JSON.stringify(row)
+    const text = rowText(row)
     operations.push(put(keys.run(repository, run), text))
     if (next.entry !== undefined) operations.push(put(next.entry, text))
   } else if (was === 'keys') operations.push(del(keys.run(repository, run)))

@@ -144,7 +144,7 @@ function decideOn(call: Call, work: Work, loaded: Loaded): Made {
     })
     const decision = decide(section, commands)
     const changes = section.changes()
-    const commit = commitOf(store.keys, loaded, changes, { origin, maxOperations })
+    const commit = commitOf(store.keys, loaded, changes, { by: batch.by, origin, maxOperations })
     if (commit === undefined) return { decision, changes }
     const { operations, compare } = commit
     // The clock's, the floor's, and one for the transaction around it.

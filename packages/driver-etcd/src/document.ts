@@ -9,7 +9,7 @@ import {
 import type { IKeyValue } from 'etcd3'
 import type { Level } from './levels.ts'
 import { keyOf } from './operations.ts'
-import { type PackedRow, packRow, unpackRow } from './packed-row.ts'
+import { type PackedRow, packedText, rowOf, unpackRows } from './packed-row.ts'
 
 /**
  * What is kept of a domain in one key, whose revision is the guard of everything else in the domain: every commit writes it and compares that
@@ -55,14 +55,14 @@ export function documentOf(kv: IKeyValue): DomainDocument {
   const { writer: _, rows, ...others } = parsed<Kept>(kv)
   const holders = others.holders.map(([holder]) => holder)
   const repository = others.repository?.repository as RepositoryKey
-  return { ...others, rows: rows.map((row) => unpackRow(row, repository, holders)) }
+  return { ...others, rows: unpackRows(rows, repository, holders) }
 }
 
 /** What is to stand in a domain's key. The holders of all rows are among its holders. */
-export function documentText(document: DomainDocument, writer: string): string {
-  const holders = document.holders.map(([holder]) => holder)
-  const kept: Kept = { writer, ...document, rows: document.rows.map((row) => packRow(row, holders)) }
-  return JSON.stringify(kept)
+export function documentText({ rows, ...others }: DomainDocument, writer: string): string {
+  const holders = others.holders.map(([holder]) => holder)
+  const kept: Omit<Kept, 'rows'> = { writer, ...others }
+  return `${JSON.stringify(kept).slice(0, -1)},"rows":${packedText(rows, holders)}}`
 }
 
 /** Store time at which the first row is due, wherever it is kept. */
@@ -75,7 +75,7 @@ export function firstDue({ rows, dueFrom }: Pick<DomainDocument, 'rows' | 'dueFr
 
 /** The row of a run, as its key or its place in the queue holds it; every call gives a new one. */
 export function runOf(kv: IKeyValue): RunRow {
-  return parsed<RunRow>(kv)
+  return rowOf(parsed<Partial<RunRow>>(kv))
 }
 
 /** @throws StoreError `SLOTKEEPER_STORE_CORRUPT` for a value that is no object */

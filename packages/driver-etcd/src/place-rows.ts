@@ -3,9 +3,9 @@ import { isBeforeAll } from './levels.ts'
 import { isEntry, type Loaded } from './loaded.ts'
 
 /** A document has so many rows at most; all of it is written at every commit. */
-const MOST_ROWS = 64
+const MOST_ROWS = 96
 /** So many of them are left to what comes next when entries are moved into the document. */
-const SPARE_ROWS = 24
+const SPARE_ROWS = 48
 /** A row with more text than this in its `meta` is kept outside. */
 const MOST_META = 2000
 
