@@ -18,6 +18,7 @@ import type {
   IWatchResponse,
 } from 'etcd3'
 import { decodeTxn, encodeTxn } from './txn-codec.ts'
+import { decodeWatch } from './watch-codec.ts'
 
 /** A method of etcd's API. */
 export type Method<Request, Response> = MethodDefinition<Request, Response>
@@ -57,7 +58,7 @@ export function protocol(): Protocol {
       requestSerialize: encodeTxn,
       responseDeserialize: decodeTxn,
     },
-    watch: method('Watch', 'Watch'),
+    watch: { ...(method('Watch', 'Watch') as object), responseDeserialize: decodeWatch },
     leaseGrant: method('Lease', 'LeaseGrant'),
     leaseRevoke: method('Lease', 'LeaseRevoke'),
     leaseKeepAlive: method('Lease', 'LeaseKeepAlive'),

@@ -3,13 +3,13 @@ import type {
   IKeyValue,
   IRangeResponse,
   IRequestOp,
-  IResponseHeader,
   IResponseOp,
   ITxnRequest,
   ITxnResponse,
 } from 'etcd3'
 import { MessageReader } from './message-reader.ts'
 import { MessageWriter } from './message-writer.ts'
+import { NO_HEADER, readHeader, readKeyValue } from './read-key-value.ts'
 
 const RESULTS: Readonly<Record<string, number>> = { Equal: 0, Greater: 1, Less: 2, NotEqual: 3 }
 const TARGETS: Readonly<Record<string, number>> = { Version: 0, Create: 1, Mod: 2, Value: 3, Lease: 4 }
@@ -93,8 +93,6 @@ export function decodeTxn(bytes: Buffer): ITxnResponse {
   return readTxn(new MessageReader(bytes))
 }
 
-const NO_HEADER: IResponseHeader = { cluster_id: '0', member_id: '0', revision: '0', raft_term: '0' }
-
 function readTxn(reader: MessageReader): ITxnResponse {
   let header = NO_HEADER
   let succeeded = false
@@ -105,14 +103,6 @@ function readTxn(reader: MessageReader): ITxnResponse {
     else if (reader.field === 3) responses.push(readResponse(reader.message()))
     else reader.passOver()
   return { header, succeeded, responses }
-}
-
-function readHeader(reader: MessageReader): IResponseHeader {
-  let revision = '0'
-  while (reader.next())
-    if (reader.field === 3) revision = String(reader.number())
-    else reader.passOver()
-  return { ...NO_HEADER, revision }
 }
 
 function readResponse(reader: MessageReader): IResponseOp {
@@ -134,25 +124,4 @@ function readRange(reader: MessageReader): IRangeResponse {
     else if (reader.field === 4) count = String(reader.number())
     else reader.passOver()
   return { header: NO_HEADER, kvs, more, count }
-}
-
-const NOTHING = Buffer.alloc(0)
-
-function readKeyValue(reader: MessageReader): IKeyValue {
-  const kv: IKeyValue = {
-    key: NOTHING,
-    create_revision: '0',
-    mod_revision: '0',
-    version: '0',
-    value: NOTHING,
-    lease: '0',
-  }
-  while (reader.next())
-    if (reader.field === 1) kv.key = reader.bytes()
-    else if (reader.field === 3) kv.mod_revision = String(reader.number())
-    else if (reader.field === 4) kv.version = String(reader.number())
-    else if (reader.field === 5) kv.value = reader.bytes()
-    else if (reader.field === 6) kv.lease = reader.long()
-    else reader.passOver()
-  return kv
 }
