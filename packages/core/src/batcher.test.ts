@@ -39,6 +39,27 @@ describe('batcher', () => {
     await Promise.all([...later, last])
   })
 
+  test('what gathers while a driver has to wait goes along when it begins, as far as there is room', async () => {
+    const { batcher, calls, answer } = scene({ budget: 3 })
+    const settled: string[] = []
+    const asked = (name: string) => ask(batcher, 'a/1', command(name)).then(() => settled.push(name))
+    void asked('t1')
+    await tick()
+    for (const name of ['t2', 't3', 't4', 't5']) void asked(name)
+    calls[0]?.batches[0]?.join?.()
+    expect(calls.map(shown)).toEqual([{ 'a/1': ['t1', 't2', 't3'] }])
+    void asked('t6')
+    calls[0]?.batches[0]?.join?.()
+    answer(0)
+    await tick()
+    expect(settled).toEqual(['t1', 't2', 't3'])
+    expect(calls.map(shown)[1]).toEqual({ 'a/1': ['t4', 't5', 't6'] })
+    calls[0]?.batches[0]?.join?.()
+    answer(1)
+    await tick()
+    expect(settled).toEqual(['t1', 't2', 't3', 't4', 't5', 't6'])
+  })
+
   test('what found no room goes first into the next batch', async () => {
     const { batcher, calls, answer } = scene()
     const settled: string[] = []

@@ -51,11 +51,18 @@ class Batch implements DomainBatch {
   error: SlotkeeperError | undefined
   events: readonly StoreEvent[] = NO_EVENTS
   readonly #onDone: (batch: Batch) => void
+  readonly #onJoin: (batch: Batch) => void
   #isDone = false
 
-  constructor(domain: string, onDone: (batch: Batch) => void, entries: Entry[] = []) {
+  constructor(
+    domain: string,
+    onDone: (batch: Batch) => void,
+    onJoin: (batch: Batch) => void,
+    entries: Entry[] = [],
+  ) {
     this.domain = domain
     this.#onDone = onDone
+    this.#onJoin = onJoin
     this.entries = entries
     this.commands = entries.map(({ command }) => command)
   }
@@ -72,7 +79,11 @@ class Batch implements DomainBatch {
   /** Takes the entries from `first` on out, into a batch of their own. */
   cut(first: number): Batch {
     this.commands.length = first
-    return new Batch(this.domain, this.#onDone, this.entries.splice(first))
+    return new Batch(this.domain, this.#onDone, this.#onJoin, this.entries.splice(first))
+  }
+
+  join(): void {
+    if (!this.#isDone) this.#onJoin(this)
   }
 
   done(): void {
@@ -92,6 +103,7 @@ export class Batcher {
   #waiting = new Map<string, Batch>()
   readonly #underway = new Set<string>()
   readonly #onDone = (batch: Batch) => this.#settle(batch)
+  readonly #onJoin = (batch: Batch) => this.#join(batch)
   #scheduled = false
   /**
    * The last call took long, so that it is worth waiting for what one turn of the event loop brings about, which costs little beside it. An
@@ -120,7 +132,7 @@ export class Batcher {
   #gathering(domain: string): Batch {
     let batch = this.#waiting.get(domain)
     if (batch === undefined) {
-      batch = new Batch(domain, this.#onDone)
+      batch = new Batch(domain, this.#onDone, this.#onJoin)
       this.#waiting.set(domain, batch)
     }
     return batch
@@ -189,6 +201,18 @@ export class Batcher {
       closing.removeEventListener('abort', stop)
     }
     this.#finish(batches, failure)
+  }
+
+  /** What gathered behind a batch that has not been decided goes with it, as far as there is room. */
+  #join(batch: Batch): void {
+    const { domain, entries } = batch
+    const waiting = this.#waiting.get(domain)
+    const room = this.#host.driver.manifest.budget - entries.length
+    if (waiting === undefined || room <= 0) return
+    if (waiting.entries.length > room) this.#waiting.set(domain, waiting.cut(room))
+    else this.#waiting.delete(domain)
+    for (const entry of waiting.entries) batch.add(entry)
+    batch.by = this.#host.holder()
   }
 
   #finish(batches: readonly Batch[], failure: SlotkeeperError | undefined): void {

@@ -43,6 +43,8 @@ export interface DomainBatch {
   error: SlotkeeperError | undefined
   /** Written by the driver: what the commit told (it may leave out what nobody watches). */
   events: readonly StoreEvent[]
+  /** May be called by a driver that had to wait, before it begins to decide: takes along in `commands` what was asked of the domain meanwhile. */
+  join?(): void
   /** May be called once `decision` or `error` is written, so that a slow domain does not hold up the answers of the others. */
   done(): void
 }
