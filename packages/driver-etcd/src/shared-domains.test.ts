@@ -65,6 +65,18 @@ test('who does not come is waited for once', async () => {
   expect(domains.turn('a/b')).toBeUndefined()
 })
 
+test('who had time for a turn since the last commit is not waited for', () => {
+  const { domains, writes, commits, pass } = shared()
+  domains.met('a/b')
+  pass(1)
+  writes('other', 5)
+  pass(1)
+  commits(6)
+  expect(domains.turn('a/b')).toBeInstanceOf(Promise)
+  pass(8)
+  expect(domains.turn('a/b')).toBeUndefined()
+})
+
 test('the own commits that are heard of are nobody else’s', () => {
   const { domains, writes, commits, pass } = shared()
   domains.met('a/b')

@@ -141,8 +141,11 @@ export class SharedDomains {
     if (shared === undefined || shared.changedAt < shared.ownBefore) return undefined
     if (shared.changedAt < this.#clock.monotonic() - CONTENDED_MS) return undefined
     if (this.#memory.get(domain)?.revision !== shared.ownRevision) return undefined
+    const turnMs = Math.min(1.5 * shared.commitMs, LONGEST_TURN_MS)
+    const leftMs = shared.ownAt + turnMs - this.#clock.monotonic()
+    if (leftMs <= 0) return undefined
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.min(1.5 * shared.commitMs, LONGEST_TURN_MS))
+      const timer = setTimeout(resolve, leftMs)
       shared.next = () => {
         clearTimeout(timer)
         resolve()

@@ -28,7 +28,13 @@ export async function transact(
   for (const work of works) {
     const turn = deciding.shared.turn(work.batch.domain)
     if (turn === undefined) going.push(work)
-    else all.push(turn.then(() => go([work])))
+    else
+      all.push(
+        turn.then(() => {
+          work.batch.join?.()
+          return go([work])
+        }),
+      )
   }
   await Promise.all([go(going), ...all])
 }
