@@ -10,6 +10,7 @@ import type { IKeyValue } from 'etcd3'
 import type { Level } from './levels.ts'
 import { keyOf } from './operations.ts'
 import { type PackedRow, packedText, rowOf, unpackRows } from './packed-row.ts'
+import { withoutBlank } from './without-blank.ts'
 
 /**
  * What is kept of a domain in one key, whose revision is the guard of everything else in the domain: every commit writes it and compares that
@@ -44,24 +45,57 @@ export const NO_DOCUMENT: DomainDocument = Object.freeze({
   wakeAt: null,
 })
 
-type Kept = Omit<DomainDocument, 'rows'> & {
+/** A repository of which nothing is said; it is its own domain. */
+const BLANK_REPOSITORY: Omit<RepositoryRow, 'repository' | 'domain'> = Object.freeze({
+  status: 'present',
+  state: 'active',
+  local: undefined,
+  global: undefined,
+  removedUids: [],
+  lastToken: 0,
+  lastSequence: 0,
+  live: 0,
+  reserved: 0,
+  orphaned: 0,
+  waiting: 0,
+  parked: 0,
+  numbers: [],
+  dueAt: undefined,
+})
+
+/** A document without what is nothing, or usual. */
+interface Kept extends Partial<Omit<DomainDocument, 'guard' | 'repository' | 'rows'>> {
   /** Names the driver that wrote it. */
   readonly writer: string
+  readonly guard: Partial<Guard>
+  readonly repository?: Pick<RepositoryRow, 'repository'> & Partial<RepositoryRow>
   readonly rows: readonly PackedRow[]
 }
 
 /** What stands in a domain's key. */
 export function documentOf(kv: IKeyValue): DomainDocument {
-  const { writer: _, rows, ...others } = parsed<Kept>(kv)
-  const holders = others.holders.map(([holder]) => holder)
-  const repository = others.repository?.repository as RepositoryKey
-  return { ...others, rows: unpackRows(rows, repository, holders) }
+  const { writer: _, guard, repository, rows, ...others } = parsed<Kept>(kv)
+  const document = { ...NO_DOCUMENT, ...others, guard: { ...NO_DOCUMENT.guard, ...guard } }
+  const holders = document.holders.map(([holder]) => holder)
+  const key = repository?.repository as RepositoryKey
+  return {
+    ...document,
+    repository: repository && { ...BLANK_REPOSITORY, domain: key, ...repository },
+    rows: unpackRows(rows, key, holders),
+  }
 }
 
 /** What is to stand in a domain's key. The holders of all rows are among its holders. */
-export function documentText({ rows, ...others }: DomainDocument, writer: string): string {
+export function documentText({ guard, repository, rows, ...others }: DomainDocument, writer: string): string {
   const holders = others.holders.map(([holder]) => holder)
-  const kept: Omit<Kept, 'rows'> = { writer, ...others }
+  const kept = {
+    writer,
+    ...withoutBlank(others, NO_DOCUMENT),
+    guard: withoutBlank(guard, NO_DOCUMENT.guard),
+    repository:
+      repository &&
+      withoutBlank<RepositoryRow>(repository, { ...BLANK_REPOSITORY, domain: repository.repository }),
+  }
   return `${JSON.stringify(kept).slice(0, -1)},"rows":${packedText(rows, holders)}}`
 }
 

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import {
   type Clock,
   type Decide,
@@ -191,7 +191,7 @@ class EtcdDriver implements Driver {
   #equip(logger: Logger): Open {
     const store = newStore(settleOptions(this.#options), this.#clock)
     const { keys } = store
-    const origin = randomUUID()
+    const origin = randomBytes(9).toString('base64url')
     const watchers: Watchers = new Watchers({
       origin,
       onFirst: () => stream.start(),

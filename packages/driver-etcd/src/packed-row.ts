@@ -1,4 +1,5 @@
 import type { HolderId, RepositoryKey, RunKey, RunRow } from '@slotkeeper/core/driver'
+import { withoutBlank } from './without-blank.ts'
 
 /** A row of which nothing is said. */
 const BLANK: Omit<RunRow, 'repository' | 'run'> = Object.freeze({
@@ -109,10 +110,7 @@ function shorter(field: Field, value: unknown, before: unknown): string | undefi
 
 /** A row by itself, for a key of its own. */
 export function rowText(row: RunRow): string {
-  const { repository, run, holder, sequence } = row
-  const fields: { [field: string]: unknown } = { repository, run, holder, sequence }
-  for (const field of FIELDS) if (row[field] !== BLANK[field]) fields[field] = row[field]
-  return JSON.stringify(fields)
+  return JSON.stringify(withoutBlank<RunRow>(row, BLANK))
 }
 
 /** The row that such a text was made of. */
