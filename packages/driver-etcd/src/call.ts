@@ -47,6 +47,8 @@ export interface Progress {
   readonly work: Work
   /** Holders that it looks at besides. */
   readonly others: readonly HolderId[]
+  /** The revision that a commit before it supposed; nothing where there was none. */
+  supposed: number | undefined
   loading: Loading<Loaded> | undefined
   operations: readonly IRequestOp[]
   answers: readonly IRangeResponse[]

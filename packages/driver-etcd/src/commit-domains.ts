@@ -40,7 +40,7 @@ async function commit(call: Call, group: readonly Decided[], supposed: Moment | 
           {
             compare: [...compare, ...alone.compare],
             success: [...before, ...alone.operations],
-            failure: [...momentOperations(store), ...alone.otherwise.operations],
+            failure: isLooking(alone) ? [...momentOperations(store), ...alone.otherwise.operations] : [],
           },
           { signal },
         )
@@ -77,16 +77,16 @@ async function commit(call: Call, group: readonly Decided[], supposed: Moment | 
       if (!response.succeeded && !isOne) continue
       const { domain } = one.loaded
       store.memory.forget(domain)
+      if (!isLooking(one)) {
+        one.work.found = one.otherwise
+        continue
+      }
       const read = isOne ? readOf(store, response, since) : foundIn(store, own as ITxnResponse, revision)
       // Where there is nothing, a new token depends on the floor, which nobody has read.
       if (!isOne && read.answers[0]?.kvs.length === 0) continue
       const kv = read.answers[0]?.kvs[0]
-      if (kv !== undefined) {
-        store.memory.hear(domain, kv)
-        if (one.loaded.revision > 0 && Number(kv.mod_revision) !== one.loaded.revision)
-          call.shared.met(domain)
-      }
-      hear(one.otherwise, read, 0)
+      if (kv !== undefined) store.memory.hear(domain, kv)
+      hear(call, one.otherwise, read, 0)
       one.work.found = one.otherwise
     }
   } catch (error) {
@@ -102,6 +102,11 @@ async function commit(call: Call, group: readonly Decided[], supposed: Moment | 
       fail(work, toFailure(error, `${work.batch.domain} cannot be committed`))
     }
   }
+}
+
+/** Whether the commit looks at what is there if its conditions do not hold. */
+function isLooking({ otherwise }: Decided): boolean {
+  return otherwise.operations.length > 0
 }
 
 /** The server takes no commit of this size: a smaller one is tried, if it can be smaller. */

@@ -11,6 +11,8 @@ import { type Moment, type Read, readNow, TIME_OPERATIONS } from './store.ts'
 
 /** Of the holders that a domain is known to have, so many are looked at with its document. */
 const MOST_OTHERS = 8
+/** So long after the last commit that is known it is supposed that nobody else has changed a domain that nobody else was seen to change. */
+const SURE_MS = 1000
 /** A commit of so many rows is not made smaller, for the sake of its operations or its bytes. */
 export const FEWEST_ROWS = 16
 
@@ -42,6 +44,7 @@ export function begin(work: Work, others: readonly HolderId[]): Progress {
   return {
     work,
     others,
+    supposed: undefined,
     loading: undefined,
     operations: [],
     answers: [],
@@ -103,7 +106,7 @@ export async function load(call: Call, begun: readonly Progress[]): Promise<Deci
           for (const progress of group) {
             const own = at
             at += progress.operations.length
-            if (hear(progress, read, own)) go(progress)
+            if (hear(call, progress, read, own)) go(progress)
             else call.again.push(progress.work)
           }
         } catch (error) {
@@ -116,13 +119,25 @@ export async function load(call: Call, begun: readonly Progress[]): Promise<Deci
 }
 
 /** Takes down what a load was answered; false where the domain has changed since its last round. */
-export function hear(progress: Progress, read: Read, at: number): boolean {
+export function hear({ shared }: Call, progress: Progress, read: Read, at: number): boolean {
   const answers = read.answers.slice(at, at + progress.operations.length)
   const revision = answers[0]?.kvs[0]?.mod_revision ?? '0'
+  const { supposed, work } = progress
+  if (supposed !== undefined && supposed > 0 && revision !== '0' && Number(revision) !== supposed)
+    shared.met(work.batch.domain)
+  progress.supposed = undefined
   progress.answers = answers
   progress.read = read
   progress.revision ??= revision
   return progress.revision === revision
+}
+
+/**
+ * Whether somebody else may well have changed the domain: then the commit looks at it at once if it does. Else that is left out: all of a
+ * transaction is written to the server's disk, whichever branch is taken.
+ */
+function isUnsure({ shared }: Call, { domain, document, revision, now }: Loaded): boolean {
+  return revision === 0 || now > document.committedAt + SURE_MS || shared.has(domain)
 }
 
 type Made = { readonly commit: Decided } | { readonly decision: Decision; readonly changes: Changes }
@@ -135,7 +150,8 @@ function decideOn(call: Call, work: Work, loaded: Loaded): Made {
   const { commands, request } = askedBy(call, work)
   const others = loaded.document.holders.slice(0, MOST_OTHERS).map(([holder]) => holder)
   const otherwise = begin(work, others)
-  otherwise.operations = firstRound(store.keys, request, others)
+  otherwise.supposed = loaded.revision
+  if (isUnsure(call, loaded)) otherwise.operations = firstRound(store.keys, request, others)
   for (let { budget } = limits; ; budget = Math.max(FEWEST_ROWS, Math.floor(budget / 2))) {
     const section = new RecordedSection(loaded.facts(), {
       budget,

@@ -89,6 +89,19 @@ test('the own commits that are heard of are nobody else’s', () => {
   expect(domains.turn('a/b')).toBeUndefined()
 })
 
+test('a document that only this process writes is not followed for long', () => {
+  const { domains, followed, writes, commits, pass } = shared()
+  domains.met('a/b')
+  writes('other', 5)
+  pass(10_000)
+  commits(6)
+  expect(domains.has('a/b')).toBe(true)
+  pass(1)
+  commits(7)
+  expect(domains.has('a/b')).toBe(false)
+  expect(followed).toEqual([])
+})
+
 test('a bounded number of documents is followed', () => {
   const { domains, followed } = shared()
   for (let n = 0; n < 200; n++) domains.met(`a/${n}`)

@@ -79,6 +79,11 @@ export class SharedDomains {
     this.#followed.follow(this.#keys.domain(domain))
   }
 
+  /** Whether somebody else was seen to change the domain of late. */
+  has(domain: string): boolean {
+    return this.#domains.has(domain)
+  }
+
   /** A hint is told that was written at that revision, as a document was. */
   hinted(domain: string, revision: number): void {
     const shared = this.#domains.get(domain)
@@ -128,9 +133,11 @@ export class SharedDomains {
   committed(domain: string, revision: number, tookMs: number): void {
     const shared = this.#domains.get(domain)
     if (shared === undefined) return
+    const now = this.#clock.monotonic()
+    if (shared.changedAt < now - FOLLOWED_MS) return this.#leave(domain)
     shared.ownRevision = revision
     shared.ownBefore = shared.ownAt
-    shared.ownAt = this.#clock.monotonic()
+    shared.ownAt = now
     shared.commitMs += (tookMs - shared.commitMs) / 8
   }
 
