@@ -94,8 +94,9 @@ class Batch implements DomainBatch {
 }
 
 /**
- * Sends concurrent commands together: all that are called in one tick, whatever their domains, travel in one call of the driver. While a
- * domain's batch is under way its next commands gather, so that one domain is never in two calls and commands keep their order.
+ * Sends concurrent commands together: all that are called in one tick, or in one turn of the event loop where the store takes time, travel in
+ * one call of the driver, whatever their domains. While a domain's batch is under way its next commands gather, so that one domain is never
+ * in two calls and commands keep their order.
  */
 export class Batcher {
   readonly #host: BatcherHost
