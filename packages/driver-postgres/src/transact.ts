@@ -3,6 +3,7 @@ import {
   type Decide,
   type Decision,
   InternalError,
+  isForOthers,
   isSlotkeeperError,
   type Manifest,
   RecordedSection,
@@ -55,6 +56,8 @@ interface Decided extends Recorded {
   readonly work: Work
   readonly decision: Decision
   readonly events: readonly StoreEvent[]
+  /** Those of which other processes want to hear. */
+  readonly told: readonly StoreEvent[]
 }
 
 /** Decides each domain's commands: what is simple at once, the rest the long way. */
@@ -205,7 +208,9 @@ function decideOne(
     if (busy.size >= MOST_BUSY) busy.clear()
     busy.add(domain)
   } else busy.delete(domain)
-  return { work, domain, now, decision, changes, events: changes.events, repositories, isQuiet }
+  const { events } = changes
+  const told = events.filter((event) => isForOthers(section, event))
+  return { work, domain, now, decision, changes, events, told, repositories, isQuiet }
 }
 
 async function commit(
@@ -221,7 +226,7 @@ async function commit(
     await wire.run([{ statement: sql.rollback }])
     return
   }
-  const told = decided.flatMap((one) => (one.changes.notify ? one.events : []))
+  const told = decided.flatMap((one) => one.told)
   const telling: Step[] = []
   if (told.length > 0) {
     const payloads = JSON.stringify(payloadsOf(deciding.origin, told))
