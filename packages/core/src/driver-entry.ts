@@ -9,6 +9,7 @@ export { type Cancel, type Clock, systemClock } from './clock.ts'
 export type * from './commands.ts'
 export { acquireAtOnce, releaseAtOnce } from './decide/at-once.ts'
 export { createDecide } from './decide/decide.ts'
+export { newRepository } from './decide/limits.ts'
 export type { Policy } from './decide/policy.ts'
 export type * from './driver.ts'
 export { ERROR_CODES, type ErrorCode, type ErrorCodeInfo } from './error-codes.ts'
@@ -31,6 +32,7 @@ export {
   tokenOf,
 } from './keys.ts'
 export { type Logger, silentLogger } from './logger.ts'
+export { type PackedRow, packRows, unpackRows } from './packed-rows.ts'
 export {
   type Changes,
   type Facts,

@@ -112,6 +112,35 @@ export interface RunRow {
   successor: RunKey | undefined
 }
 
+/** What a row is before anything is known of it: for stores that keep only what is different. */
+export const blankRun: Readonly<Omit<RunRow, 'repository' | 'run'>> = Object.freeze({
+  phase: 'waiting',
+  runUid: undefined,
+  ticket: '',
+  grantedTo: undefined,
+  durable: false,
+  holder: undefined,
+  priority: 0,
+  sequence: 0,
+  token: 0,
+  number: 0,
+  meta: undefined,
+  dueAt: undefined,
+  holdUntil: undefined,
+  maxHoldMs: 0,
+  claimTimeoutMs: 0,
+  leaseTtlMs: 0,
+  parks: 0,
+  state: undefined,
+  queuedAt: undefined,
+  acquiredAt: undefined,
+  startedAt: undefined,
+  endedAt: undefined,
+  ending: undefined,
+  endedBy: undefined,
+  successor: undefined,
+})
+
 /** One Manager's claim to be alive. */
 export interface HolderRow {
   readonly holder: HolderId
