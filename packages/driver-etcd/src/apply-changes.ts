@@ -13,8 +13,8 @@ import { type KeySpace, timeKey } from './keys.ts'
 import { isEntry, type Loaded } from './loaded.ts'
 import { nextDocument } from './next-document.ts'
 import { absent, del, exists, isAbove, isValue, nested, put, touch, unchanged } from './operations.ts'
-import { rowText } from './packed-row.ts'
 import { type Placed, placeRows } from './place-rows.ts'
+import { rowText } from './row-text.ts'
 import type { Moment } from './store.ts'
 
 /** How long after the end of a repository its last word to watchers is kept, in ms. */
@@ -26,8 +26,8 @@ const OPERATIONS_PER_MOVE = 3
 
 /** What one domain's decision commits: all of it if the conditions hold, else nothing. */
 export interface Commit {
-  readonly compare: readonly ICompare[]
-  readonly operations: readonly IRequestOp[]
+  readonly compare: ICompare[]
+  readonly operations: IRequestOp[]
   /** It writes keys that other domains' commits may write as well, so it cannot be in one transaction with them. */
   readonly isAlone: boolean
   /** What the domain's document is after it; `undefined` where nothing is left to keep. */

@@ -3,7 +3,6 @@ import type {
   Decide,
   Decision,
   DomainBatch,
-  HolderId,
   Manifest,
   SectionRequest,
   SlotkeeperError,
@@ -32,8 +31,8 @@ export interface Work {
   tries: number
   /** The commands that this attempt decides, and what it needs for that. */
   asked: Asked | undefined
-  /** What the last commit found instead of what it had supposed: the next load begins with it. */
-  found: Progress | undefined
+  /** The last commit found the document that it had supposed, so something else is not as supposed: it is decided on what a load brings. */
+  isToLoad: boolean
 }
 
 /** What an attempt decides, and what it needs for that. */
@@ -45,10 +44,6 @@ export interface Asked {
 /** A load that has not come to its end, and what it asks next or was answered. */
 export interface Progress {
   readonly work: Work
-  /** Holders that it looks at besides. */
-  readonly others: readonly HolderId[]
-  /** The revision that a commit before it supposed; nothing where there was none. */
-  supposed: number | undefined
   loading: Loading<Loaded> | undefined
   operations: readonly IRequestOp[]
   answers: readonly IRangeResponse[]
@@ -62,8 +57,6 @@ export interface Decided extends Commit {
   readonly decision: Decision
   readonly changes: Changes
   readonly loaded: Loaded
-  /** The load that the commit begins if its conditions do not hold. */
-  readonly otherwise: Progress
   /** The most operations of its branches and conditions. */
   readonly width: number
 }

@@ -1,12 +1,12 @@
 import { SlotkeeperError } from '@slotkeeper/core/driver'
-import type { ICompare, ITxnResponse } from 'etcd3'
+import type { ICompare, IKeyValue, ITxnRequest } from 'etcd3'
 import { isFloor } from './apply-changes.ts'
 import { type Call, type Decided, fail, finish } from './call.ts'
-import { FEWEST_ROWS, hear } from './decide-domains.ts'
+import { FEWEST_ROWS } from './decide-domains.ts'
 import { isRefusal, isTooLarge, toFailure } from './failure.ts'
-import { bytesOf, nested } from './operations.ts'
+import { bytesOf, get, nested } from './operations.ts'
 import { packed, rangeOf } from './requests.ts'
-import { type Moment, momentOperations, type Read, readOf, type Store, supposedMoment } from './store.ts'
+import { type Moment, momentOperations, readOf, type Store } from './store.ts'
 
 /** Commits; `supposed` is the moment that nobody has looked at. */
 export async function commitAll(
@@ -35,32 +35,22 @@ async function commit(call: Call, group: readonly Decided[], supposed: Moment | 
   const before = isRaised ? [time.raise(supposed.now)] : []
   const since = store.clock.monotonic()
   try {
-    const response: ITxnResponse = isOne
-      ? await transport.txn(
-          {
-            compare: [...compare, ...alone.compare],
-            success: [...before, ...alone.operations],
-            failure: isLooking(alone) ? [...momentOperations(store), ...alone.otherwise.operations] : [],
-          },
-          { signal },
-        )
-      : await transport.txn(
-          {
-            compare,
-            success: [
-              ...before,
-              ...group.map((one) =>
-                nested({
-                  compare: [...one.compare],
-                  success: [...one.operations],
-                  failure: [...one.otherwise.operations],
-                }),
-              ),
-            ],
-            failure: momentOperations(store),
-          },
-          { signal },
-        )
+    const parts = group.map(({ compare, operations: success, loaded }) => ({
+      compare,
+      success,
+      failure: [get(store.keys.domain(loaded.domain))],
+    }))
+    const [part] = parts
+    const moment = momentOperations(store)
+    const request: ITxnRequest =
+      isOne && part !== undefined
+        ? {
+            compare: [...compare, ...part.compare],
+            success: [...before, ...part.success],
+            failure: [...moment, ...part.failure],
+          }
+        : { compare, success: [...before, ...parts.map(nested)], failure: moment }
+    const response = await transport.txn(request, { signal })
     if (response.succeeded && isRaised) time.tell(supposed.now, since)
     const revision = Number(response.header.revision)
     // Only the moment was not as supposed; now it is known.
@@ -75,19 +65,8 @@ async function commit(call: Call, group: readonly Decided[], supposed: Moment | 
       }
       again.push(one.work)
       if (!response.succeeded && !isOne) continue
-      const { domain } = one.loaded
-      store.memory.forget(domain)
-      if (!isLooking(one)) {
-        one.work.found = one.otherwise
-        continue
-      }
-      const read = isOne ? readOf(store, response, since) : foundIn(store, own as ITxnResponse, revision)
-      // Where there is nothing, a new token depends on the floor, which nobody has read.
-      if (!isOne && read.answers[0]?.kvs.length === 0) continue
-      const kv = read.answers[0]?.kvs[0]
-      if (kv !== undefined) store.memory.hear(domain, kv)
-      hear(call, one.otherwise, read, 0)
-      one.work.found = one.otherwise
+      const [found] = isOne ? readOf(store, response, since).answers : (own?.responses ?? []).map(rangeOf)
+      lost(call, one, found?.kvs[0])
     }
   } catch (error) {
     // What one of them is refused for must not fail the others.
@@ -104,9 +83,18 @@ async function commit(call: Call, group: readonly Decided[], supposed: Moment | 
   }
 }
 
-/** Whether the commit looks at what is there if its conditions do not hold. */
-function isLooking({ otherwise }: Decided): boolean {
-  return otherwise.operations.length > 0
+/**
+ * The conditions of one did not hold, and the transaction has read its document instead: on that it is decided again, or, where it is the one
+ * that was supposed, on what a load brings.
+ */
+function lost({ store, shared }: Call, { loaded, work }: Decided, kv: IKeyValue | undefined): void {
+  const { domain, revision } = loaded
+  const found = Number(kv?.mod_revision ?? 0)
+  // It is gone, or the store is another one, restored from a backup; else something newer may have been heard of already.
+  if (found < revision) store.memory.forget(domain)
+  if (kv !== undefined) store.memory.hear(domain, kv)
+  if (found === revision) work.isToLoad = true
+  else if (revision > 0 && found > 0) shared.met(domain)
 }
 
 /** The server takes no commit of this size: a smaller one is tried, if it can be smaller. */
@@ -116,11 +104,6 @@ function shrink({ limits, again }: Call, one: Decided, error: unknown): void {
   limits.budget = Math.max(FEWEST_ROWS, Math.floor(Math.min(limits.budget, rows) / 4))
   one.work.asked = undefined
   again.push(one.work)
-}
-
-/** What the branch of one domain found; the moment is that of the transaction around it. */
-function foundIn(store: Store, { responses }: ITxnResponse, revision: number): Read {
-  return { moment: supposedMoment(store), revision, answers: responses.map(rangeOf) }
 }
 
 function remember({ memory }: Store, { loaded, document }: Decided, revision: number): void {

@@ -1,18 +1,14 @@
-import { type Changes, type Decision, type HolderId, RecordedSection } from '@slotkeeper/core/driver'
+import { type Changes, type Decision, RecordedSection } from '@slotkeeper/core/driver'
 import type { IRequestOp } from 'etcd3'
 import { commitOf } from './apply-changes.ts'
 import { type Asked, type Call, type Decided, fail, finish, type Progress, type Work } from './call.ts'
 import { toFailure } from './failure.ts'
-import { commandsOf, firstRound, loading, requestOf } from './load-facts.ts'
+import { commandsOf, loading, requestOf } from './load-facts.ts'
 import type { Loaded } from './loaded.ts'
 import { recall } from './recall.ts'
 import { packed } from './requests.ts'
 import { type Moment, type Read, readNow, TIME_OPERATIONS } from './store.ts'
 
-/** Of the holders that a domain is known to have, so many are looked at with its document. */
-const MOST_OTHERS = 8
-/** So long after the last commit that is known it is supposed that nobody else has changed a domain that nobody else was seen to change. */
-const SURE_MS = 1000
 /** A commit of so many rows is not made smaller, for the sake of its operations or its bytes. */
 export const FEWEST_ROWS = 16
 
@@ -40,11 +36,9 @@ function askedBy({ limits, store }: Call, work: Work): Asked {
 }
 
 /** A load that begins when its turn comes. */
-export function begin(work: Work, others: readonly HolderId[]): Progress {
+export function begin(work: Work): Progress {
   return {
     work,
-    others,
-    supposed: undefined,
     loading: undefined,
     operations: [],
     answers: [],
@@ -58,9 +52,7 @@ function advance(call: Call, progress: Progress): IteratorResult<readonly IReque
   if (progress.loading === undefined) {
     const moment = () => (progress.read as Read).moment
     const { request } = askedBy(call, progress.work)
-    progress.loading = loading(call.store, request, moment, progress.others)
-    const first = progress.loading.next([])
-    if (progress.read === undefined) return first
+    progress.loading = loading(call.store, request, moment)
   }
   return progress.loading.next(progress.answers)
 }
@@ -106,7 +98,7 @@ export async function load(call: Call, begun: readonly Progress[]): Promise<Deci
           for (const progress of group) {
             const own = at
             at += progress.operations.length
-            if (hear(call, progress, read, own)) go(progress)
+            if (hear(progress, read, own)) go(progress)
             else call.again.push(progress.work)
           }
         } catch (error) {
@@ -119,25 +111,13 @@ export async function load(call: Call, begun: readonly Progress[]): Promise<Deci
 }
 
 /** Takes down what a load was answered; false where the domain has changed since its last round. */
-export function hear({ shared }: Call, progress: Progress, read: Read, at: number): boolean {
+function hear(progress: Progress, read: Read, at: number): boolean {
   const answers = read.answers.slice(at, at + progress.operations.length)
   const revision = answers[0]?.kvs[0]?.mod_revision ?? '0'
-  const { supposed, work } = progress
-  if (supposed !== undefined && supposed > 0 && revision !== '0' && Number(revision) !== supposed)
-    shared.met(work.batch.domain)
-  progress.supposed = undefined
   progress.answers = answers
   progress.read = read
   progress.revision ??= revision
   return progress.revision === revision
-}
-
-/**
- * Whether somebody else may well have changed the domain: then the commit looks at it at once if it does. Else that is left out: all of a
- * transaction is written to the server's disk, whichever branch is taken.
- */
-function isUnsure({ shared }: Call, { domain, document, revision, now }: Loaded): boolean {
-  return revision === 0 || now > document.committedAt + SURE_MS || shared.has(domain)
 }
 
 type Made = { readonly commit: Decided } | { readonly decision: Decision; readonly changes: Changes }
@@ -147,11 +127,7 @@ function decideOn(call: Call, work: Work, loaded: Loaded): Made {
   const { store, manifest, limits, origin, decide } = call
   const { batch } = work
   const { maxOperations } = store
-  const { commands, request } = askedBy(call, work)
-  const others = loaded.document.holders.slice(0, MOST_OTHERS).map(([holder]) => holder)
-  const otherwise = begin(work, others)
-  otherwise.supposed = loaded.revision
-  if (isUnsure(call, loaded)) otherwise.operations = firstRound(store.keys, request, others)
+  const { commands } = askedBy(call, work)
   for (let { budget } = limits; ; budget = Math.max(FEWEST_ROWS, Math.floor(budget / 2))) {
     const section = new RecordedSection(loaded.facts(), {
       budget,
@@ -164,9 +140,8 @@ function decideOn(call: Call, work: Work, loaded: Loaded): Made {
     if (commit === undefined) return { decision, changes }
     const { operations, compare } = commit
     // The clock's, the floor's, and one for the transaction around it.
-    const width =
-      Math.max(compare.length, operations.length, otherwise.operations.length) + TIME_OPERATIONS + 1
+    const width = Math.max(compare.length, operations.length) + TIME_OPERATIONS + 1
     if (width > maxOperations && budget > FEWEST_ROWS) continue
-    return { commit: { ...commit, work, decision, changes, loaded, otherwise, width } }
+    return { commit: { ...commit, work, decision, changes, loaded, width } }
   }
 }

@@ -2,13 +2,13 @@ import type { HolderId, RepositoryRow } from '@slotkeeper/core/driver'
 import type { IKeyValue } from 'etcd3'
 import { expect, test } from 'vitest'
 import { type DomainDocument, documentOf, documentText, NO_DOCUMENT } from './document.ts'
-import { rowOf } from './packed-row.ts'
+import { rowOf } from './row-text.ts'
 
 const holders = ['one', 'two'] as HolderId[]
 const repository: RepositoryRow = {
   ...{ repository: 'a/b', domain: 'a/b', status: 'present', state: 'active' },
   ...{ local: undefined, global: undefined, removedUids: [], lastToken: 0, lastSequence: 0 },
-  ...{ live: 0, reserved: 0, orphaned: 0, waiting: 0, parked: 0, numbers: [], dueAt: undefined },
+  ...{ live: 0, reserved: 0, orphaned: 0, waiting: 0, parked: 0, numbers: [0], dueAt: undefined },
 }
 const rows = [1, 2].map((n) =>
   rowOf({ repository: 'a/b', run: `a/${n}`, ticket: `t${n}`, holder: holders[n - 1], sequence: n }),

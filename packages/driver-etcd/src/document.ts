@@ -1,15 +1,19 @@
 import {
   type Guard,
   type HolderId,
+  newRepository,
+  type PackedRow,
+  packRows,
   type RepositoryKey,
   type RepositoryRow,
   type RunRow,
   StoreError,
+  unpackRows,
 } from '@slotkeeper/core/driver'
 import type { IKeyValue } from 'etcd3'
 import type { Level } from './levels.ts'
 import { keyOf } from './operations.ts'
-import { type PackedRow, packedText, rowOf, unpackRows } from './packed-row.ts'
+import { rowOf } from './row-text.ts'
 import { withoutBlank } from './without-blank.ts'
 
 /**
@@ -45,24 +49,6 @@ export const NO_DOCUMENT: DomainDocument = Object.freeze({
   wakeAt: null,
 })
 
-/** A repository of which nothing is said; it is its own domain. */
-const BLANK_REPOSITORY: Omit<RepositoryRow, 'repository' | 'domain'> = Object.freeze({
-  status: 'present',
-  state: 'active',
-  local: undefined,
-  global: undefined,
-  removedUids: [],
-  lastToken: 0,
-  lastSequence: 0,
-  live: 0,
-  reserved: 0,
-  orphaned: 0,
-  waiting: 0,
-  parked: 0,
-  numbers: [],
-  dueAt: undefined,
-})
-
 /** A document without what is nothing, or usual. */
 interface Kept extends Partial<Omit<DomainDocument, 'guard' | 'repository' | 'rows'>> {
   /** Names the driver that wrote it. */
@@ -80,7 +66,7 @@ export function documentOf(kv: IKeyValue): DomainDocument {
   const key = repository?.repository as RepositoryKey
   return {
     ...document,
-    repository: repository && { ...BLANK_REPOSITORY, domain: key, ...repository },
+    repository: repository && { ...newRepository(key, key), ...repository },
     rows: unpackRows(rows, key, holders),
   }
 }
@@ -92,11 +78,12 @@ export function documentText({ guard, repository, rows, ...others }: DomainDocum
     writer,
     ...withoutBlank(others, NO_DOCUMENT),
     guard: withoutBlank(guard, NO_DOCUMENT.guard),
-    repository:
-      repository &&
-      withoutBlank<RepositoryRow>(repository, { ...BLANK_REPOSITORY, domain: repository.repository }),
+    repository: repository && {
+      repository: repository.repository,
+      ...withoutBlank(repository, newRepository(repository.repository, repository.repository)),
+    },
   }
-  return `${JSON.stringify(kept).slice(0, -1)},"rows":${packedText(rows, holders)}}`
+  return `${JSON.stringify(kept).slice(0, -1)},"rows":${packRows(rows, holders)}}`
 }
 
 /** Store time at which the first row is due, wherever it is kept. */

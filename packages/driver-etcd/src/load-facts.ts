@@ -79,30 +79,8 @@ export function requestOf(domain: string, commands: DomainBatch['commands'], bud
   return request
 }
 
-/** What the first round of a load asks: the document, what commands name, and holders that will be asked for as well. */
-export function firstRound(
-  keys: KeySpace,
-  { domain, runs, holders }: SectionRequest,
-  others: readonly HolderId[],
-): readonly IRequestOp[] {
-  return [
-    get(keys.domain(domain)),
-    ...runs.map(({ run }) => get(keys.run(domain as RepositoryKey, run))),
-    ...bothOf(holders, others).map((holder) => get(keys.alive(holder))),
-  ]
-}
-
-function bothOf(holders: readonly HolderId[], others: readonly HolderId[]): readonly HolderId[] {
-  return [...holders, ...others.filter((holder) => !holders.includes(holder))]
-}
-
-/** See `Loading`; it begins with the answers to `firstRound`. `moment` is asked once they are there, and at the end. */
-export function* loading(
-  store: Store,
-  request: SectionRequest,
-  moment: () => Moment,
-  others: readonly HolderId[],
-): Loading<Loaded> {
+/** See `Loading`. `moment` is asked once they are there, and at the end. */
+export function* loading(store: Store, request: SectionRequest, moment: () => Moment): Loading<Loaded> {
   const { keys } = store
   const domain = request.domain as RepositoryKey
   const finding: Finding = {
@@ -117,7 +95,7 @@ export function* loading(
     laterDue: undefined,
     filedHeads: [],
   }
-  const named = yield* loadNamed(finding, others)
+  const named = yield* loadNamed(finding)
   finding.now = Math.max(moment().now, finding.document.committedAt)
   const heads = yield* loadQueue(finding)
   yield* loadOverdue(finding)
@@ -136,18 +114,21 @@ export function* loading(
   })
 }
 
-/** The first round: the document, what commands name, and holders that will be wanted. */
-function* loadNamed(finding: Finding, others: readonly HolderId[]): Loading<RunRow[]> {
-  const { keys, request, holders } = finding
-  const asked = bothOf(request.holders, others)
-  const answers = yield firstRound(keys, request, others)
+/** The first round: the document, and what commands name. */
+function* loadNamed(finding: Finding): Loading<RunRow[]> {
+  const { keys, domain, request, own, holders } = finding
+  const answers = yield [
+    own,
+    ...request.runs.map(({ run }) => get(keys.run(domain, run))),
+    ...request.holders.map((holder) => get(keys.alive(holder))),
+  ]
   const kv = answers[0]?.kvs[0]
   if (kv !== undefined) {
     finding.document = documentOf(kv)
     finding.revision = Number(kv.mod_revision)
   }
   const behindRuns = 1 + request.runs.length
-  for (const [at, holder] of asked.entries())
+  for (const [at, holder] of request.holders.entries())
     holders.set(holder, holderOf(holder, answers[behindRuns + at]?.kvs[0]))
   const { rows } = finding.document
   return request.runs.flatMap(

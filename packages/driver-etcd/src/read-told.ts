@@ -1,6 +1,5 @@
-import type { HolderId, Query, RunRow, Snapshot } from '@slotkeeper/core/driver'
+import type { Query, Snapshot } from '@slotkeeper/core/driver'
 import type { Deciding } from './call.ts'
-import type { DomainDocument } from './document.ts'
 import { supposedMoment } from './store.ts'
 
 /**
@@ -12,24 +11,19 @@ export function readTold(
   query: Query,
 ): Snapshot | undefined {
   if (query.kind !== 'runs' || query.asOf !== 'hints') return undefined
-  const documents = new Map<string, DomainDocument>()
-  const runs: RunRow[] = []
-  for (const { repository, run } of query.runs) {
-    const document = documents.get(repository) ?? shared.told(repository)
-    const row = document?.rows.find((one) => one.run === run)
-    if (document === undefined || row === undefined) return undefined
-    documents.set(repository, document)
-    runs.push({ ...row })
-  }
+  const documents = new Set(query.runs.flatMap(({ repository }) => shared.told(repository) ?? []))
+  const all = [...documents]
+  const runs = query.runs.flatMap(({ repository, run }) =>
+    all.flatMap(({ rows }) => rows.find((row) => row.run === run && row.repository === repository) ?? []),
+  )
+  if (runs.length < query.runs.length) return undefined
   const { now, wall } = supposedMoment(store)
-  const all = [...documents.values()]
-  const holders = new Set(runs.flatMap(({ holder }) => holder ?? [])) as Set<HolderId>
   return {
     now: Math.max(now, ...all.map(({ committedAt }) => committedAt)),
     wall,
     repositories: all.flatMap(({ repository }) => repository ?? []),
-    runs,
-    holders: [...holders].flatMap((holder) => store.living.get(holder) ?? []),
+    runs: runs.map((row) => ({ ...row })),
+    holders: runs.flatMap(({ holder }) => (holder && store.living.get(holder)) ?? []),
     place: undefined,
   }
 }

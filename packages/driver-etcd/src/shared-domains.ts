@@ -62,8 +62,8 @@ export class SharedDomains {
     this.#followed = followed
   }
 
-  /** A commit met one of somebody else. */
-  met(domain: string): void {
+  /** A commit met one of somebody else. `firmly`: the domain is followed, though another one may have to give way. */
+  met(domain: string, firmly = true): void {
     const now = this.#clock.monotonic()
     const known = this.#domains.get(domain)
     if (known !== undefined) {
@@ -71,17 +71,13 @@ export class SharedDomains {
       return
     }
     for (const [other, { changedAt }] of this.#domains)
-      if (changedAt < now - FOLLOWED_MS || this.#domains.size >= MOST_FOLLOWED) this.#leave(other)
+      if (changedAt < now - FOLLOWED_MS || (firmly && this.#domains.size >= MOST_FOLLOWED)) this.#leave(other)
+    if (this.#domains.size >= MOST_FOLLOWED) return
     this.#domains.set(domain, {
       ...{ changedAt: now, hintRevision: undefined, ownRevision: 0, ownAt: now, ownBefore: now },
       ...{ commitMs: FIRST_GUESS_MS, next: undefined },
     })
     this.#followed.follow(this.#keys.domain(domain))
-  }
-
-  /** Whether somebody else was seen to change the domain of late. */
-  has(domain: string): boolean {
-    return this.#domains.has(domain)
   }
 
   /** A hint is told that was written at that revision, as a document was. */
@@ -96,16 +92,12 @@ export class SharedDomains {
    */
   told(domain: string): DomainDocument | undefined {
     const shared = this.#domains.get(domain)
-    if (shared === undefined) {
-      const since = this.#clock.monotonic() - FOLLOWED_MS
-      for (const [other, { changedAt }] of this.#domains) if (changedAt < since) this.#leave(other)
-      // Those that are followed are not given up for others again and again.
-      if (this.#domains.size < MOST_FOLLOWED) this.met(domain)
-      return undefined
-    }
+    // Those that are followed are not given up for others again and again.
+    if (shared === undefined) this.met(domain, false)
     const known = this.#memory.get(domain)
-    if (known === undefined || shared.hintRevision === undefined) return undefined
-    return known.revision >= shared.hintRevision ? known.document : undefined
+    return known !== undefined && known.revision >= (shared?.hintRevision ?? Number.POSITIVE_INFINITY)
+      ? known.document
+      : undefined
   }
 
   /** The store may be another one, restored from a backup: revisions of before are not compared with those that follow. */

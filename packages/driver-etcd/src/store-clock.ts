@@ -31,12 +31,6 @@ export class StoreClock {
     this.#key = keys.clock
   }
 
-  /** What stands before the operations of a transaction: the key is raised where it has fallen behind, and read. */
-  operations(): readonly IRequestOp[] {
-    const now = this.standing()
-    return now > this.#seen ? [this.raise(now), this.read()] : [this.read()]
-  }
-
   /** Store time for who does not read it: what the key was known to say, or, when it has fallen behind, what it is to be raised to. */
   standing(): number {
     const now = this.counted()

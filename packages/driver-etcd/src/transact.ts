@@ -21,7 +21,7 @@ export async function transact(
   decide: Decide,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const works = batches.map((batch): Work => ({ batch, tries: 0, asked: undefined, found: undefined }))
+  const works = batches.map((batch): Work => ({ batch, tries: 0, asked: undefined, isToLoad: false }))
   const going: Work[] = []
   const all: Promise<void>[] = []
   const go = (open: Work[]) => settle({ ...deciding, decide, signal, again: [] }, open)
@@ -51,11 +51,7 @@ async function settle(call: Call, works: Work[]): Promise<void> {
       if (work.tries > 0 && late) fail(work, contended(work.batch.domain))
       else again.push(work)
     const most = Math.max(0, ...again.map(({ tries }) => tries))
-    if (most > PATIENT) {
-      // What was found is old by then.
-      for (const work of again) work.found = undefined
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 2 * most))
-    }
+    if (most > PATIENT) await new Promise((resolve) => setTimeout(resolve, Math.random() * 2 * most))
     call.again.length = 0
     await attempt(call, again)
     open = [...call.again]
@@ -81,10 +77,10 @@ function attemptSome(call: Call, works: readonly Work[]): readonly Promise<void>
   const open: Progress[] = []
   const moment = supposedMoment(call.store)
   for (const work of works) {
-    const decided = work.found === undefined ? decideAtOnce(call, work, moment) : undefined
-    if (decided === undefined) open.push(work.found ?? begin(work, []))
+    const decided = work.isToLoad ? undefined : decideAtOnce(call, work, moment)
+    if (decided === undefined) open.push(begin(work))
     else recalled.push(decided)
-    work.found = undefined
+    work.isToLoad = false
   }
   return [
     commitAll(call, recalled, moment),
