@@ -43,7 +43,7 @@ test('a document comes back as it was', () => {
 test('of a repository with usual settings and without rows little is written', () => {
   const document = { ...NO_DOCUMENT, repository: { ...repository, lastToken: 9 } }
   expect(JSON.parse(documentText(document, 'me'))).toEqual({
-    ...{ writer: 'me', guard: {}, rows: [] },
+    ...{ writer: 'me', rows: [] },
     repository: { repository: 'a/b', lastToken: 9 },
   })
 })

@@ -50,18 +50,17 @@ export const NO_DOCUMENT: DomainDocument = Object.freeze({
 })
 
 /** A document without what is nothing, or usual. */
-interface Kept extends Partial<Omit<DomainDocument, 'guard' | 'repository' | 'rows'>> {
+interface Kept extends Partial<Omit<DomainDocument, 'repository' | 'rows'>> {
   /** Names the driver that wrote it. */
   readonly writer: string
-  readonly guard: Partial<Guard>
   readonly repository?: Pick<RepositoryRow, 'repository'> & Partial<RepositoryRow>
   readonly rows: readonly PackedRow[]
 }
 
 /** What stands in a domain's key. */
 export function documentOf(kv: IKeyValue): DomainDocument {
-  const { writer: _, guard, repository, rows, ...others } = parsed<Kept>(kv)
-  const document = { ...NO_DOCUMENT, ...others, guard: { ...NO_DOCUMENT.guard, ...guard } }
+  const { writer: _, repository, rows, ...others } = parsed<Kept>(kv)
+  const document = { ...NO_DOCUMENT, ...others }
   const holders = document.holders.map(([holder]) => holder)
   const key = repository?.repository as RepositoryKey
   return {
@@ -72,12 +71,11 @@ export function documentOf(kv: IKeyValue): DomainDocument {
 }
 
 /** What is to stand in a domain's key. The holders of all rows are among its holders. */
-export function documentText({ guard, repository, rows, ...others }: DomainDocument, writer: string): string {
+export function documentText({ repository, rows, ...others }: DomainDocument, writer: string): string {
   const holders = others.holders.map(([holder]) => holder)
   const kept = {
     writer,
     ...withoutBlank(others, NO_DOCUMENT),
-    guard: withoutBlank(guard, NO_DOCUMENT.guard),
     repository: repository && {
       repository: repository.repository,
       ...withoutBlank(repository, newRepository(repository.repository, repository.repository)),

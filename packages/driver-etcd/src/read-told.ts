@@ -11,17 +11,16 @@ export function readTold(
   query: Query,
 ): Snapshot | undefined {
   if (query.kind !== 'runs' || query.asOf !== 'hints') return undefined
-  const documents = new Set(query.runs.flatMap(({ repository }) => shared.told(repository) ?? []))
-  const all = [...documents]
-  const runs = query.runs.flatMap(({ repository, run }) =>
-    all.flatMap(({ rows }) => rows.find((row) => row.run === run && row.repository === repository) ?? []),
+  const runs = query.runs.flatMap(
+    ({ repository, run }) => shared.told(repository)?.rows.find((row) => row.run === run) ?? [],
   )
   if (runs.length < query.runs.length) return undefined
+  const documents = [...new Set(query.runs.flatMap(({ repository }) => shared.told(repository) ?? []))]
   const { now, wall } = supposedMoment(store)
   return {
-    now: Math.max(now, ...all.map(({ committedAt }) => committedAt)),
+    now: Math.max(now, ...documents.map(({ committedAt }) => committedAt)),
     wall,
-    repositories: all.flatMap(({ repository }) => repository ?? []),
+    repositories: documents.flatMap(({ repository }) => repository ?? []),
     runs: runs.map((row) => ({ ...row })),
     holders: runs.flatMap(({ holder }) => (holder && store.living.get(holder)) ?? []),
     place: undefined,
