@@ -1,11 +1,6 @@
-import {
-  type Changes,
-  InternalError,
-  type RepositoryKey,
-  type RepositoryRow,
-  type RunChange,
-} from '@slotkeeper/core/driver'
+import { type Changes, InternalError, type RepositoryKey, type RepositoryRow } from '@slotkeeper/core/driver'
 import type { Mirror } from './mirror.ts'
+import { isPlain } from './recent.ts'
 import { countsOf, onlyCounted, repositoryCells } from './repository-columns.ts'
 import { runCells } from './run-columns.ts'
 import type { Store } from './store.ts'
@@ -72,16 +67,7 @@ function mayStayAhead(mirror: Mirror, changes: Changes): boolean {
     const known = mirror.repository(row.repository).row
     if (known === undefined || !onlyCounted(row, known)) return false
   }
-  return changes.runs.every(isPlain)
-}
-
-function isPlain({ row, before }: RunChange): boolean {
-  if (row.phase !== 'record' && !(row.phase === 'running' && row.dueAt === undefined)) return false
-  return (
-    before === undefined ||
-    before.phase === 'record' ||
-    (before.phase === 'running' && before.dueAt === undefined)
-  )
+  return changes.runs.every(({ row, before }) => isPlain(row) && (before === undefined || isPlain(before)))
 }
 
 function saveAhead(
@@ -91,14 +77,10 @@ function saveAhead(
   { runs }: Changes,
 ): void {
   const rows = runs.map(({ row }) => row)
-  for (const row of rows) mirror.dropRun(row.repository, row.run)
   for (const row of repositories) {
     const { repository: key } = row
     const own = repositories.length === 1 ? rows : rows.filter((run) => run.repository === key)
-    mirror.recent.save(key, now, countsOf(row), own)
-    const known = mirror.repository(key)
-    known.row = row
-    known.committedAt = now
+    mirror.saveAhead(row, now, own)
   }
 }
 

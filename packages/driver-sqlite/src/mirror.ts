@@ -9,7 +9,7 @@ import {
   type RunRow,
 } from '@slotkeeper/core/driver'
 import { Recent } from './recent.ts'
-import { committedAt, repositoryOf } from './repository-columns.ts'
+import { committedAt, countsOf, repositoryOf } from './repository-columns.ts'
 import { type Cell, runOf } from './run-columns.ts'
 import type { Statements } from './sql.ts'
 
@@ -148,14 +148,16 @@ export class Mirror {
 
   /** A copy of the run's row, for a decision to change. */
   run(repository: RepositoryKey, run: RunKey): RunRow | undefined {
-    const recent = this.recent.run(repository, run)
-    if (recent !== undefined) return { ...recent }
-    const { id, runs } = this.repository(repository)
-    if (id === undefined) return undefined
-    const known = runs.get(run)
-    if (known !== undefined) return { ...known }
-    const cells = this.#sql.run.get(run, id)
-    return cells === undefined ? undefined : this.keep(repository, cells)
+    const row = this.savedRun(this.repository(repository), repository, run)
+    return row && { ...row }
+  }
+
+  /** The run's row as it is saved, which nobody changes. */
+  savedRun(known: KnownRepository, repository: RepositoryKey, run: RunKey): RunRow | undefined {
+    const row = this.recent.run(repository, run) ?? known.runs.get(run)
+    if (row !== undefined || known.id === undefined) return row
+    const cells = this.#sql.run.get(run, known.id)
+    return cells && this.keep(repository, cells)
   }
 
   /** Remembers a row that was just read from its table, and gives out a copy for a decision to change. */
@@ -193,6 +195,16 @@ export class Mirror {
       known.firstDue = row.dueAt
     if (!known.runs.has(row.run)) this.#runs++
     known.runs.set(row.run, { ...row })
+  }
+
+  /** Takes note of what goes before the tables: a repository's counts and rows of its runs, which nobody changes from now on. */
+  saveAhead(row: RepositoryRow, now: number, runs: readonly RunRow[]): void {
+    const { repository: key } = row
+    const known = this.repository(key)
+    for (const { run } of runs) if (known.runs.delete(run)) this.#runs--
+    this.recent.save(key, now, countsOf(row), runs)
+    known.row = row
+    known.committedAt = now
   }
 
   dropRun(repository: RepositoryKey, run: RunKey): void {

@@ -17,6 +17,14 @@ type Told =
 /** Where the runs of a `Told` begin. */
 const FIRST_RUN = 3
 
+/**
+ * Whether nobody looks for the row but by its own key: a record, or a running slot without a due time. (Rows of a holder that is gone are
+ * looked for after settling.)
+ */
+export function isPlain({ phase, dueAt }: Pick<RunRow, 'phase' | 'dueAt'>): boolean {
+  return phase === 'record' || (phase === 'running' && dueAt === undefined)
+}
+
 /** What came before the tables in one repository. Nobody changes its rows. */
 interface Ahead {
   readonly runs: Map<RunKey, RunRow>

@@ -4,6 +4,7 @@ import {
   type DomainBatch,
   type Manifest,
   RecordedSection,
+  type RunRow,
   type SlotkeeperError,
   type StoreEvent,
 } from '@slotkeeper/core/driver'
@@ -11,7 +12,11 @@ import { applyChanges } from './apply-changes.ts'
 import type { Bell } from './bell.ts'
 import { loadFacts } from './facts.ts'
 import { isBusy } from './failure.ts'
+import { QuietSection } from './quiet-section.ts'
 import type { Store } from './store.ts'
+
+const NO_ROWS: readonly RunRow[] = Object.freeze([])
+const NO_EVENTS: readonly StoreEvent[] = Object.freeze([])
 
 /** Commits behind the newest one whose events are kept; deleted in steps. */
 const KEPT_EVENTS = 4096
@@ -80,6 +85,8 @@ function commit(deciding: Deciding, batches: readonly DomainBatch[], decide: Dec
 
 function decideOne(deciding: Deciding, batch: DomainBatch, decide: Decide, told: StoreEvent[]): Decided {
   const { store, manifest } = deciding
+  const quiet = QuietSection.of(store, batch, manifest)
+  if (quiet !== undefined) return decideQuietly(store, quiet, batch, decide, told)
   const { budget, clockLagMs } = manifest
   const facts = loadFacts(store, batch, budget)
   const section = new RecordedSection(facts, { budget, by: batch.by, clockLagMs })
@@ -87,6 +94,25 @@ function decideOne(deciding: Deciding, batch: DomainBatch, decide: Decide, told:
   const changes = section.changes()
   if (!changes.empty) applyChanges(store, batch.domain, facts.now, changes)
   if (changes.notify) for (const event of changes.events) told.push(event)
+  return { decision, events: changes.events }
+}
+
+function decideQuietly(
+  store: Store,
+  section: QuietSection,
+  { commands }: DomainBatch,
+  decide: Decide,
+  told: StoreEvent[],
+): Decided {
+  const decision = decide(section, commands)
+  const { ahead, changedRun } = section
+  if (ahead !== undefined) {
+    store.mirror.saveAhead(ahead, section.now, changedRun === undefined ? NO_ROWS : [changedRun])
+    return { decision, events: NO_EVENTS }
+  }
+  const changes = section.changes()
+  if (!changes.empty) applyChanges(store, section.domain, section.now, changes)
+  if (changes.notify) told.push(...changes.events)
   return { decision, events: changes.events }
 }
 
