@@ -59,12 +59,13 @@ class Batch implements DomainBatch {
     onDone: (batch: Batch) => void,
     onJoin: (batch: Batch) => void,
     entries: Entry[] = [],
+    commands: Command[] = [],
   ) {
     this.domain = domain
     this.#onDone = onDone
     this.#onJoin = onJoin
     this.entries = entries
-    this.commands = entries.map(({ command }) => command)
+    this.commands = commands
   }
 
   get isDone(): boolean {
@@ -78,8 +79,8 @@ class Batch implements DomainBatch {
 
   /** Takes the entries from `first` on out, into a batch of their own. */
   cut(first: number): Batch {
-    this.commands.length = first
-    return new Batch(this.domain, this.#onDone, this.#onJoin, this.entries.splice(first))
+    const [entries, commands] = [this.entries.splice(first), this.commands.splice(first)]
+    return new Batch(this.domain, this.#onDone, this.#onJoin, entries, commands)
   }
 
   join(): void {
@@ -120,7 +121,10 @@ export class Batcher {
 
   /** Takes a command along with the next batch of its domain. */
   add(domain: string, entry: Entry): void {
-    this.#gathering(domain).add(entry)
+    const batch = this.#waiting.get(domain)
+    if (batch !== undefined) batch.add(entry)
+    // Most have one entry, and an array that grows begins with room for many.
+    else this.#waiting.set(domain, new Batch(domain, this.#onDone, this.#onJoin, [entry], [entry.command]))
     this.#schedule()
   }
 
