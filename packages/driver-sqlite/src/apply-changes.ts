@@ -107,7 +107,7 @@ function writeRows(
   for (const row of repositories) {
     const known = mirror.repository(row.repository)
     if (known.id !== undefined && known.row !== undefined && onlyCounted(row, known.row))
-      sql.saveCounts.run(JSON.stringify(countsOf(row)), now, known.id)
+      sql.saveCounts.run(countsOf(row), now, known.id)
     else {
       // Another life gets another id, and with it no records.
       if (known.row?.status === 'removing' && row.status !== 'removing')

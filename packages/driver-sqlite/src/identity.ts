@@ -28,7 +28,7 @@ function identifyNow(db: Database, path: string): boolean {
       'SLOTKEEPER_SCHEMA_TOO_NEW',
       `The store ${path} has layout ${version}, this release knows ${SCHEMA_VERSION}. Install the release of @slotkeeper/driver-sqlite that wrote it, or a newer one.`,
     )
-  // Layout 1 was never in a release.
+  // The layouts before were never in a release.
   if (version < SCHEMA_VERSION)
     throw new StoreError(
       'SLOTKEEPER_STORE_FOREIGN',

@@ -9,7 +9,7 @@ import {
   type RunRow,
 } from '@slotkeeper/core/driver'
 import { Recent } from './recent.ts'
-import { committedAt, countsOf, repositoryOf } from './repository-columns.ts'
+import { committedAt, repositoryOf } from './repository-columns.ts'
 import { type Cell, runOf } from './run-columns.ts'
 import type { Statements } from './sql.ts'
 
@@ -127,11 +127,13 @@ export class Mirror {
     let known = this.#repositories.get(key)
     if (known === undefined) {
       const cells = this.#sql.repository.get(key)
-      const counts = this.recent.counts(key)
+      const id = cells?.[0] as number | undefined
+      const { recent } = this
       known = {
-        id: cells?.[0] as number | undefined,
-        row: cells && repositoryOf(cells, counts),
-        committedAt: Math.max(cells === undefined ? 0 : committedAt(cells), this.recent.committedAt(key)),
+        id,
+        row: id === undefined || cells === undefined ? undefined : repositoryOf(cells, recent.counters(id)),
+        committedAt:
+          id === undefined || cells === undefined ? 0 : Math.max(committedAt(cells), recent.committedAt(id)),
         runs: new Map(),
         firstDue: undefined,
       }
@@ -176,12 +178,8 @@ export class Mirror {
 
   /** Brings the tables up to date in one repository. */
   settle(key: RepositoryKey): void {
-    if (this.recent.has(key)) this.recent.settle(key, this.idOf(key))
-  }
-
-  /** Brings the tables up to date. */
-  settleAll(): void {
-    this.recent.settleAll((key) => this.idOf(key))
+    const { id } = this.repository(key)
+    if (id !== undefined) this.recent.settle(id)
   }
 
   /** Takes note of a row as it is in its table now; the object itself stays the caller's. */
@@ -199,10 +197,9 @@ export class Mirror {
 
   /** Takes note of what goes before the tables: a repository's counts and rows of its runs, which nobody changes from now on. */
   saveAhead(row: RepositoryRow, now: number, runs: readonly RunRow[]): void {
-    const { repository: key } = row
-    const known = this.repository(key)
-    for (const { run } of runs) if (known.runs.delete(run)) this.#runs--
-    this.recent.save(key, now, countsOf(row), runs)
+    const known = this.repository(row.repository)
+    if (known.runs.size > 0) for (const { run } of runs) if (known.runs.delete(run)) this.#runs--
+    this.recent.save(this.idOf(row.repository), now, row, runs)
     known.row = row
     known.committedAt = now
   }

@@ -1,109 +1,110 @@
-import {
-  type Changes,
-  type DomainBatch,
-  type Guard,
-  type HolderId,
-  type HolderRow,
-  type Manifest,
-  mustNotify,
-  type Phase,
-  type Place,
-  type RepositoryKey,
-  type RepositoryRow,
-  type RunKey,
-  type RunRow,
-  type Section,
-  type StoreEvent,
-  type StoreEventKind,
+import type {
+  DomainBatch,
+  Guard,
+  HolderId,
+  HolderRow,
+  Manifest,
+  Place,
+  RepositoryKey,
+  RepositoryRow,
+  RunKey,
+  RunRow,
+  Section,
+  StoreEventKind,
 } from '@slotkeeper/core/driver'
-import type { KnownRepository, Mirror } from './mirror.ts'
+import type { KnownRepository } from './mirror.ts'
 import { isPlain } from './recent.ts'
 import { onlyCounted } from './repository-columns.ts'
 import type { Store } from './store.ts'
 
-const NONE: readonly never[] = Object.freeze([])
 const NO_GUARD: Readonly<Guard> = Object.freeze({ watchedUntil: 0, backlog: false })
-
-interface Quiet {
-  readonly known: KnownRepository
-  readonly row: RepositoryRow
-  readonly run: RunKey
-  readonly now: number
-  readonly guard: Readonly<Guard>
-}
+const NO_ROWS: readonly RunRow[] = Object.freeze([])
 
 /**
- * The section of a repository in which nobody waits and nothing is due, for one command about one run: by far the commonest. So there is
- * one row of a run, no page of rows, and no event that nobody hears. It is what `RecordedSection` would be, without the lists.
+ * The section of a repository in which nobody waits, nothing is due and nobody watches, for one command that takes or gives back a slot: by
+ * far the commonest. So there is one row of a run, no page of rows and no event. Whatever turns out to be more than that is decided
+ * again, on a `RecordedSection`; what was done here are copies. One serves every decision after the other.
  */
 export class QuietSection implements Section {
   readonly overdueLeft = false
   readonly overdueCut = false
   readonly headsCut = false
-  readonly domain: RepositoryKey
-  readonly now: number
-  readonly wall: number
-  readonly tokenFloor: number
-  readonly by: HolderId | undefined
+  readonly guard = NO_GUARD
   readonly clockLagMs: number
-  left: number
-  guard: Readonly<Guard>
-  readonly #mirror: Mirror
-  readonly #known: KnownRepository
-  readonly #named: RunKey
-  #repositories: readonly RepositoryRow[]
-  #repository: RepositoryRow | undefined
-  #repositoryChanged = false
-  #repositoryDropped = false
-  /** The run's row, as it is decided; looked up when it is first asked for. */
+  domain = '' as RepositoryKey
+  now = 0
+  wall = 0
+  tokenFloor = 0
+  left = 0
+  by: HolderId | undefined
+  readonly #store: Store
+  readonly #budget: number
+  #known!: KnownRepository
+  #named = '' as RunKey
+  #repositories: readonly RepositoryRow[] = []
   #run: RunRow | undefined
   #before: RunRow | undefined
-  #looked = false
+  #repositoryChanged = false
   #runChanged = false
-  #runDropped = false
-  #guardChanged = false
-  #raisedFloor = 0
-  #buried: readonly HolderId[] = NONE
-  #bumped: readonly HolderId[] = NONE
-  #events: readonly StoreEvent[] = NONE
+  /** More was done than can be told here. */
+  #isMore = false
 
-  private constructor(store: Store, batch: DomainBatch, { budget, clockLagMs }: Manifest, quiet: Quiet) {
-    const { row } = quiet
-    this.domain = row.repository
-    this.now = quiet.now
-    this.wall = store.wall()
-    this.tokenFloor = store.tokenFloor(this.wall)
-    this.by = batch.by
+  constructor(store: Store, { budget, clockLagMs }: Manifest) {
+    this.#store = store
+    this.#budget = budget
     this.clockLagMs = clockLagMs
-    this.left = budget
-    this.guard = quiet.guard
-    this.#mirror = store.mirror
-    this.#known = quiet.known
-    this.#named = quiet.run
-    this.#repository = { ...row, numbers: row.numbers.slice() }
-    this.#repositories = [this.#repository]
   }
 
-  /** Made where it may be: for a command that takes or gives back a slot of a repository that is quiet. */
-  static of(store: Store, batch: DomainBatch, manifest: Manifest): QuietSection | undefined {
-    const [command, another] = batch.commands
+  /** Prepares for one decision. @returns false where it may not be */
+  begin({ domain, by, commands }: DomainBatch): boolean {
+    const [command] = commands
     if (
-      another !== undefined ||
+      commands.length !== 1 ||
       (command?.kind !== 'acquire' && command?.kind !== 'release') ||
-      command.repository !== batch.domain
+      command.repository !== domain
     )
-      return undefined
+      return false
+    const store = this.#store
     const { mirror } = store
     const known = mirror.repository(command.repository)
     const { row } = known
-    if (row === undefined || row.status !== 'present' || row.waiting > 0) return undefined
+    if (row === undefined || row.status !== 'present' || row.waiting > 0) return false
     // Processes read the uptime a hair apart.
     const now = Math.max(store.now(), known.committedAt)
-    if ((row.live > 0 && mirror.firstDue(known) <= now) || mirror.anyGone(now)) return undefined
-    const guard = mirror.guard(row.domain) ?? NO_GUARD
-    return guard.backlog
-      ? undefined
-      : new QuietSection(store, batch, manifest, { known, row, run: command.run, now, guard })
+    if ((row.live > 0 && mirror.firstDue(known) <= now) || mirror.anyGone(now)) return false
+    const { backlog, watchedUntil } = mirror.guard(domain) ?? NO_GUARD
+    if (backlog || watchedUntil > now) return false
+
+    this.domain = command.repository
+    this.now = now
+    this.wall = store.wall()
+    this.tokenFloor = store.tokenFloor(this.wall)
+    this.by = by
+    this.left = this.#budget
+    this.#known = known
+    this.#named = command.run
+    this.#repositories = [{ ...row, numbers: row.numbers.slice() }]
+    this.#before = mirror.savedRun(known, command.repository, command.run)
+    this.#run = this.#before && { ...this.#before }
+    this.#repositoryChanged = this.#runChanged = this.#isMore = false
+    return true
+  }
+
+  /**
+   * Takes note of what was decided, ahead of the tables.
+   * @returns false where that may not stay ahead of them, or is not all: then nothing was done
+   */
+  save(): boolean {
+    const [repository] = this.#repositories
+    const { row } = this.#known
+    const run = this.#runChanged ? this.#run : undefined
+    if (this.#isMore || repository === undefined || row === undefined) return false
+    if (!this.#repositoryChanged) return run === undefined
+    if (!onlyCounted(repository, row)) return false
+    if (run !== undefined && !(isPlain(run) && (this.#before === undefined || isPlain(this.#before))))
+      return false
+    this.#store.mirror.saveAhead(repository, this.now, run === undefined ? NO_ROWS : [run])
+    return true
   }
 
   get repositories(): readonly RepositoryRow[] {
@@ -111,153 +112,63 @@ export class QuietSection implements Section {
   }
 
   repository(key: RepositoryKey): RepositoryRow | undefined {
-    return key === this.domain ? this.#repository : undefined
+    return key === this.domain ? this.#repositories[0] : undefined
   }
 
   run(_repository: RepositoryKey, run: RunKey): RunRow | undefined {
-    if (run !== this.#named) return undefined
-    if (!this.#looked) {
-      this.#looked = true
-      this.#before = this.#mirror.savedRun(this.#known, this.domain, run)
-      this.#run = this.#before && { ...this.#before }
-    }
-    return this.#runDropped ? undefined : this.#run
+    return run === this.#named ? this.#run : undefined
   }
 
   holder(holder: HolderId): HolderRow | undefined {
-    return this.#mirror.holder(holder)
+    return this.#store.mirror.holder(holder)
   }
 
   overdue(): undefined {}
 
+  /** Nobody else waits. */
   head(): RunRow | undefined {
     const row = this.#run
-    return row?.phase === 'waiting' && row.dueAt === undefined && !this.#runDropped ? row : undefined
+    return row?.phase === 'waiting' && row.dueAt === undefined ? row : undefined
   }
 
-  /** Nobody else waits. */
   place(): Place {
     return 1
   }
 
-  saved(row: RunRow, _was: Phase | undefined): void {
+  saved(row: RunRow): void {
     this.left--
     this.#run = row
     this.#runChanged = true
-    this.#runDropped = false
-  }
-
-  dropped(_row: RunRow, _was: Phase): void {
-    this.left--
-    this.#runChanged = true
-    this.#runDropped = true
   }
 
   savedRepository(row: RepositoryRow): void {
-    if (!this.#repositoryChanged) this.left--
+    if (row !== this.#repositories[0]) this.#isMore = true
     this.#repositoryChanged = true
-    if (row === this.#repository) return
-    this.#repository = row
-    this.#repositories = [row]
   }
 
-  droppedRepository(row: RepositoryRow): void {
-    this.left--
-    this.#repository = undefined
-    this.#repositories = NONE
-    this.#repositoryDropped = true
-    this.#raisedFloor = row.lastToken
-  }
-
-  savedGuard(watchedUntil: number, backlog: boolean): void {
-    this.left--
-    this.guard = { watchedUntil, backlog }
-    this.#guardChanged = true
-  }
-
-  bury(holder: HolderId): void {
-    this.left--
-    this.#buried = [...this.#buried, holder]
-  }
-
-  bump(holder: HolderId): void {
-    this.left--
-    this.#bumped = [...this.#bumped, holder]
-  }
-
-  emit(
-    kind: StoreEventKind,
-    row: RunRow | RepositoryRow,
-    loser?: HolderId | undefined,
-    detail?: StoreEvent['detail'],
-  ): void {
+  /** Nobody watches, but the holder of a row wants to hear what another one did to it. */
+  emit(_kind: StoreEventKind, row: RunRow | RepositoryRow, loser?: HolderId | undefined): void {
     const holder = loser ?? ('run' in row ? row.holder : undefined)
-    if (
-      this.guard.watchedUntil <= this.now &&
-      (holder === undefined || holder === this.by || kind === 'enqueued')
-    )
-      return
-    const { repository } = row
-    const of =
-      'run' in row
-        ? { run: row.run, ticket: row.ticket, phase: row.phase, token: row.token, number: row.number, holder }
-        : undefined
-    this.#events = [...this.#events, { kind, repository, ...of, at: this.wall, detail }]
+    if (holder !== undefined && holder !== this.by) this.#isMore = true
   }
 
-  /** The changed repository, if all that changed may go before the tables: it itself in its counts only, and a run that `isPlain`. */
-  get ahead(): RepositoryRow | undefined {
-    const { row } = this.#known
-    const repository = this.#repository
-    if (
-      row === undefined ||
-      repository === undefined ||
-      !this.#repositoryChanged ||
-      this.#runDropped ||
-      this.#guardChanged ||
-      this.#buried.length > 0 ||
-      this.#bumped.length > 0 ||
-      this.#events.length > 0 ||
-      !onlyCounted(repository, row)
-    )
-      return undefined
-    const changed = this.changedRun
-    return changed === undefined ||
-      (isPlain(changed) && (this.#before === undefined || isPlain(this.#before)))
-      ? repository
-      : undefined
+  dropped(): void {
+    this.#isMore = true
   }
 
-  get changedRun(): RunRow | undefined {
-    return this.#runChanged ? this.#run : undefined
+  droppedRepository(): void {
+    this.#isMore = true
   }
 
-  /** What has to be committed. */
-  changes(): Changes {
-    const row = this.changedRun
-    const before = this.#before
-    const runs = row === undefined ? NONE : [{ row, before }]
-    const { domain } = this
-    const repository = this.#repository
-    const events = this.#events
-    return {
-      repositories: this.#repositoryChanged && repository !== undefined ? [repository] : NONE,
-      droppedRepositories: this.#repositoryDropped && repository === undefined ? [domain] : NONE,
-      tokenFloor: this.#raisedFloor,
-      runs: this.#runDropped ? NONE : runs,
-      droppedRuns: this.#runDropped && before !== undefined ? runs : NONE,
-      guard: this.#guardChanged ? this.guard : undefined,
-      buried: this.#buried,
-      bumped: this.#bumped,
-      alive: NONE,
-      events,
-      notify: mustNotify(this, events),
-      empty:
-        !this.#repositoryChanged &&
-        !this.#repositoryDropped &&
-        !this.#runChanged &&
-        !this.#guardChanged &&
-        this.#buried.length + this.#bumped.length === 0,
-    }
+  savedGuard(): void {
+    this.#isMore = true
+  }
+
+  bury(): void {
+    this.#isMore = true
+  }
+
+  bump(): void {
+    this.#isMore = true
   }
 }

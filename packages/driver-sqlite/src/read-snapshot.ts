@@ -56,7 +56,7 @@ function readRows(store: Store, query: Query): Rows {
       return {
         repositories: sql.repositories
           .all(query.after, query.first)
-          .map((cells) => repositoryOf(cells, recent.counts(cells[1] as RepositoryKey))),
+          .map((cells) => repositoryOf(cells, recent.counters(cells[0] as number))),
       }
     case 'repository':
       return readOne(store, query)
@@ -70,7 +70,7 @@ function readOne(store: Store, query: Query & { kind: 'repository' }): Rows {
   if (repository === undefined) return {}
   const id = mirror.idOf(key)
   const ofKey = (cells: readonly Cell[]) => runOf(key, cells)
-  const recent = [...mirror.recent.runs(key)]
+  const recent = [...mirror.recent.runs(id)]
   const kept = sql.kept.all(id, query.slots).map(ofKey)
   const running = recent.filter((row) => row.phase === 'running')
   const settled = sql.running.all(id, query.slots + recent.length).map(ofKey)

@@ -1,21 +1,17 @@
-import type { RepositoryKey, RunKey, RunRow } from '@slotkeeper/core/driver'
-import type { Counts } from './repository-columns.ts'
-import { type Cell, type Packed, packed, rowOf, runCells } from './run-columns.ts'
+import type { RepositoryKey, RepositoryRow, RunKey, RunRow } from '@slotkeeper/core/driver'
+import { RecentReader } from './recent-reader.ts'
+import type { Counted, Told } from './recent-row.ts'
+import { RecentWriter } from './recent-writer.ts'
+import { type Counters, countsOf } from './repository-columns.ts'
+import { type Cell, runCells } from './run-columns.ts'
 import { RUNS_AT_ONCE, type Statements } from './sql.ts'
 
-/** After so many rows of runs, or so many commits, all is settled; it takes some milliseconds. */
+/** After so many runs, so many words on them, or so many commits, all is settled; it takes some milliseconds. */
 const MOST_RUNS = 2048
+const MOST_WORDS = 16_384
 const MOST_COMMITS = 4096
 /** Counts of so many repositories stay ahead even then: they change with every commit, and are written together here. */
 const MOST_COUNTS = 4096
-
-/** What a commit tells, in order: a repository's counts and runs as they are now; or, alone, a repository that was settled. */
-type Told =
-  | readonly [key: RepositoryKey, committedAt: number, counts: Counts, ...runs: Packed[]]
-  | readonly [key: RepositoryKey]
-
-/** Where the runs of a `Told` begin. */
-const FIRST_RUN = 3
 
 /**
  * Whether nobody looks for the row but by its own key: a record, or a running slot without a due time. (Rows of a holder that is gone are
@@ -25,10 +21,22 @@ export function isPlain({ phase, dueAt }: Pick<RunRow, 'phase' | 'dueAt'>): bool
   return phase === 'record' || (phase === 'running' && dueAt === undefined)
 }
 
-/** What came before the tables in one repository. Nobody changes its rows. */
+/** The newest word on a run. */
+interface Word {
+  /** Nobody changes it. */
+  row: RunRow
+  /** Of a run of the same name in another repository. */
+  next: Word | undefined
+}
+
+const NO_WORDS: Word[] = []
+
+/** What came before the tables in one repository. */
 interface Ahead {
-  readonly runs: Map<RunKey, RunRow>
-  counts: Counts
+  readonly id: number
+  readonly key: RepositoryKey
+  words: Word[]
+  counters: Counters
   committedAt: number
 }
 
@@ -45,11 +53,14 @@ interface Ahead {
  */
 export class Recent {
   readonly #sql: Statements
-  readonly #ahead = new Map<RepositoryKey, Ahead>()
+  /** By the repository's id. */
+  readonly #ahead = new Map<number, Ahead>()
+  readonly #words = new Map<RunKey, Word>()
   /** Told in the transaction under way. */
-  #told: Told[] = []
-  /** Rows of runs told since all was settled. */
+  readonly #writer = new RecentWriter()
+  /** Runs here, and words on runs since all was settled. */
   #runs = 0
+  #told = 0
   #firstDue = Number.POSITIVE_INFINITY
   /** The last row of the table that is remembered here, and the last that was settled; `undefined` = nothing is known. */
   #newest = 0
@@ -72,7 +83,8 @@ export class Recent {
       this.#newest = settled
     }
     for (const [id, changes] of this.#sql.recentAfter.all(this.#newest)) {
-      for (const told of JSON.parse(changes as string) as Told[]) this.#learn(told)
+      const reader = new RecentReader(changes as string)
+      for (const told of reader.told) this.#read(reader, told)
       this.#newest = id as number
     }
     this.#settled = settled
@@ -81,88 +93,90 @@ export class Recent {
   /** To be called when a transaction was rolled back. */
   forget(): void {
     this.#settled = undefined
-    this.#told = []
+    this.#writer.clear()
     this.#clear()
   }
 
-  has(key: RepositoryKey): boolean {
-    return this.#ahead.has(key)
+  counters(id: number): Counters | undefined {
+    return this.#ahead.get(id)?.counters
   }
 
-  counts(key: RepositoryKey): Counts | undefined {
-    return this.#ahead.get(key)?.counts
-  }
-
-  committedAt(key: RepositoryKey): number {
-    return this.#ahead.get(key)?.committedAt ?? 0
+  committedAt(id: number): number {
+    return this.#ahead.get(id)?.committedAt ?? 0
   }
 
   /** The run's row, if it is here. Whoever wants to change it takes a copy. */
   run(key: RepositoryKey, run: RunKey): RunRow | undefined {
-    return this.#ahead.get(key)?.runs.get(run)
+    return this.#word(key, run)?.row
   }
 
   /** Copies of the runs of one repository, or of all. */
-  *runs(of?: RepositoryKey): Iterable<RunRow> {
-    for (const [key, { runs }] of this.#ahead)
-      if (of === undefined || of === key) for (const row of runs.values()) yield { ...row }
+  *runs(of?: number): Iterable<RunRow> {
+    for (const { id, words } of this.#ahead.values())
+      if (of === undefined || of === id) for (const { row } of words) yield { ...row }
   }
 
-  /** Takes note of a repository's counts, the time of the commit and the changed rows of runs, which nobody changes from now on. */
-  save(key: RepositoryKey, committedAt: number, counts: Counts, rows: readonly RunRow[]): void {
-    this.#told.push([key, committedAt, counts, ...rows.map(packed)])
-    const ahead = this.#aheadOf(key, committedAt, counts)
-    for (const row of rows) this.#learnRun(ahead, row)
+  /** Takes note of a repository's counters, the time of the commit and the changed rows of runs; none of it is changed from now on. */
+  save(id: number, committedAt: number, counted: RepositoryRow, [row, ...others]: readonly RunRow[]): void {
+    const key = counted.repository
+    const ahead = this.#aheadOf(id, key, committedAt, counted)
+    const word = row && this.#word(key, row.run)
+    this.#writer.counted(id, committedAt, counted, row, word?.row)
+    if (row !== undefined) this.#learn(ahead, row, word)
+    for (const other of others) {
+      const known = this.#word(key, other.run)
+      this.#writer.run(other, known?.row)
+      this.#learn(ahead, other, known)
+    }
   }
 
   /** Writes what is here of a repository into the tables. */
-  settle(key: RepositoryKey, id: number): void {
-    const ahead = this.#ahead.get(key)
+  settle(id: number): void {
+    const ahead = this.#ahead.get(id)
     if (ahead === undefined) return
-    this.#writeRuns(cellsOf(ahead, id))
-    this.#writeCounts(ahead, id)
-    this.#told.push([key])
-    this.#ahead.delete(key)
+    this.#writeRuns(cellsOf(ahead))
+    this.#writeCounts(ahead)
+    this.#writer.settled(id)
+    this.#drop(ahead)
   }
 
-  /** Appends what the transaction told; to be called last in it. `idOf` finds a repository's id, should it be time to settle all. */
-  commit(now: number, idOf: (key: RepositoryKey) => number): void {
-    if (this.#told.length === 0) return
-    if (this.#runs > MOST_RUNS || this.#newest - (this.#settled as number) > MOST_COMMITS)
-      this.#settleAll(idOf, MOST_COUNTS)
-    if (this.#told.length > 0) this.#append(now)
+  /** Appends what the transaction told; to be called last in it. */
+  commit(now: number): void {
+    if (this.#writer.isEmpty) return
+    if (
+      this.#runs > MOST_RUNS ||
+      this.#told > MOST_WORDS ||
+      this.#newest - (this.#settled as number) > MOST_COMMITS
+    )
+      this.#settleAll(MOST_COUNTS)
+    if (this.#writer.isEmpty) return
+    this.#sql.addRecent.run(++this.#newest, now, this.#writer.text())
+    this.#writer.clear()
   }
 
   /** Writes all of it into the tables. */
-  settleAll(idOf: (key: RepositoryKey) => number): void {
-    if (this.#ahead.size > 0) this.#settleAll(idOf, 0)
+  settleAll(): void {
+    if (this.#ahead.size > 0) this.#settleAll(0)
   }
 
-  #settleAll(idOf: (key: RepositoryKey) => number, mostCounts: number): void {
-    const kept: Told[] = []
-    const cells: Cell[][] = []
-    const keeps = this.#ahead.size <= mostCounts
-    for (const [key, ahead] of this.#ahead) {
-      cells.push(...cellsOf(ahead, idOf(key)))
-      if (keeps) kept.push([key, ahead.committedAt, ahead.counts])
-      else this.#writeCounts(ahead, idOf(key))
-    }
-    this.#writeRuns(cells)
+  #settleAll(mostCounts: number): void {
+    const all = [...this.#ahead.values()]
+    this.#writeRuns(all.flatMap(cellsOf))
     this.#sql.dropRecent.run()
     this.#sql.noteSettled.run(this.#newest)
     this.#settled = this.#newest
     this.#clear()
-    this.#told = kept
-    for (const told of kept) this.#learn(told)
+    this.#writer.clear()
+    for (const ahead of all)
+      if (all.length > mostCounts) this.#writeCounts(ahead)
+      else {
+        this.#aheadOf(ahead.id, ahead.key, ahead.committedAt, ahead.counters)
+        this.#writer.counted(ahead.id, ahead.committedAt, ahead.counters)
+      }
   }
 
-  #append(now: number): void {
-    this.#sql.addRecent.run(++this.#newest, now, JSON.stringify(this.#told))
-    this.#told = []
-  }
-
-  #writeCounts({ counts, committedAt }: Ahead, id: number): void {
-    this.#sql.saveCounts.run(JSON.stringify(counts), committedAt, id)
+  #writeCounts({ id, counters, committedAt }: Ahead): void {
+    this.#sql.saveCounts.run(countsOf(counters), committedAt, id)
   }
 
   /** Neighbours in the table go together, which is less work. */
@@ -175,44 +189,89 @@ export class Recent {
     for (; at < cells.length; at++) saveRun.run(cells[at])
   }
 
-  #learn(told: Told): void {
-    const [key, committedAt, counts] = told
-    if (committedAt === undefined || counts === undefined) {
-      this.#ahead.delete(key)
+  #read(reader: RecentReader, told: Told): void {
+    const [id] = told
+    if (told[1] === undefined) {
+      const ahead = this.#ahead.get(id)
+      if (ahead !== undefined) this.#drop(ahead)
       return
     }
-    const ahead = this.#aheadOf(key, committedAt, counts)
-    for (let at = FIRST_RUN; at < told.length; at++) this.#learnRun(ahead, rowOf(key, told[at] as Packed))
+    const key = this.#ahead.get(id)?.key ?? (this.#sql.keyOf.get(id) as RepositoryKey | undefined)
+    const [, committedAt, token, sequence, live, others, ...runs] = told as Counted
+    // It was settled and removed in a later row.
+    if (key === undefined) {
+      for (const run of runs) reader.pass(run)
+      return
+    }
+    const counters = reader.counters(token, sequence, live, others)
+    const ahead = this.#aheadOf(id, key, reader.committedAt(committedAt), counters)
+    for (const run of runs) {
+      const word = this.#word(key, run[1])
+      this.#learn(ahead, reader.run(key, run, word?.row), word)
+    }
   }
 
-  #aheadOf(key: RepositoryKey, committedAt: number, counts: Counts): Ahead {
-    let ahead = this.#ahead.get(key)
+  #aheadOf(id: number, key: RepositoryKey, committedAt: number, counters: Counters): Ahead {
+    let ahead = this.#ahead.get(id)
     if (ahead === undefined) {
-      ahead = { runs: new Map(), counts, committedAt }
-      this.#ahead.set(key, ahead)
+      ahead = { id, key, words: NO_WORDS, counters, committedAt }
+      this.#ahead.set(id, ahead)
     } else {
-      ahead.counts = counts
+      ahead.counters = counters
       ahead.committedAt = committedAt
     }
     return ahead
   }
 
-  #learnRun({ runs }: Ahead, row: RunRow): void {
+  #word(key: RepositoryKey, run: RunKey): Word | undefined {
+    let word = this.#words.get(run)
+    while (word !== undefined && word.row.repository !== key) word = word.next
+    return word
+  }
+
+  #learn(ahead: Ahead, row: RunRow, word: Word | undefined): void {
     const { run, phase, dueAt } = row
-    this.#runs++
-    runs.set(run, row)
+    this.#told++
+    if (word !== undefined) word.row = row
+    else {
+      const made = { row, next: this.#words.get(run) }
+      this.#words.set(run, made)
+      // Few have more than one or two, and an array that grows begins with room for many.
+      if (ahead.words.length === 0) ahead.words = [made]
+      else ahead.words.push(made)
+      this.#runs++
+    }
     if (phase === 'record' && dueAt !== undefined && dueAt < this.#firstDue) this.#firstDue = dueAt
+  }
+
+  #drop({ id, words }: Ahead): void {
+    this.#ahead.delete(id)
+    this.#runs -= words.length
+    for (const word of words) {
+      const { run } = word.row
+      const first = this.#words.get(run) as Word
+      if (first !== word) withoutNext(first, word)
+      else if (word.next === undefined) this.#words.delete(run)
+      else this.#words.set(run, word.next)
+    }
   }
 
   #clear(): void {
     this.#ahead.clear()
-    this.#runs = 0
+    this.#words.clear()
+    this.#runs = this.#told = 0
     this.#firstDue = Number.POSITIVE_INFINITY
   }
 }
 
-function cellsOf({ runs }: Ahead, id: number): Cell[][] {
-  return Array.from(runs.values(), (row) => runCells(id, row))
+function withoutNext(first: Word, word: Word): void {
+  let at = first
+  while (at.next !== undefined && at.next !== word) at = at.next
+  at.next = word.next
+}
+
+function cellsOf({ id, words }: Ahead): Cell[][] {
+  return words.map(({ row }) => runCells(id, row))
 }
 
 /** As the table is filed: by run, then by the repository's id. */

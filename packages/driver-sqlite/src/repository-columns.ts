@@ -15,12 +15,23 @@ export const REPOSITORY_COLUMNS = [
   'committed_at',
 ] as const
 
-/** What nearly every decision changes, as JSON keeps it: token, sequence, live, reserved, orphaned, waiting, parked, words of numbers. */
-export type Counts = readonly number[]
+/** What nearly every decision changes. */
+export type Counters = Pick<
+  RepositoryRow,
+  'lastToken' | 'lastSequence' | 'live' | 'reserved' | 'orphaned' | 'waiting' | 'parked' | 'numbers'
+>
 
-export function countsOf(row: RepositoryRow): Counts {
+/** Counters as the column `counts` keeps them. */
+export function countsOf(row: Counters): string {
   const { lastToken, lastSequence, live, reserved, orphaned, waiting, parked, numbers } = row
-  return [lastToken, lastSequence, live, reserved, orphaned, waiting, parked, ...numbers]
+  return JSON.stringify([lastToken, lastSequence, live, reserved, orphaned, waiting, parked, ...numbers])
+}
+
+function countersOf(counts: string): Counters {
+  const [lastToken, lastSequence, live, reserved, orphaned, waiting, parked, ...numbers] = JSON.parse(
+    counts,
+  ) as [number, number, number, number, number, number, number, ...number[]]
+  return { lastToken, lastSequence, live, reserved, orphaned, waiting, parked, numbers }
 }
 
 export function repositoryCells(row: RepositoryRow, now: number): Cell[] {
@@ -33,14 +44,15 @@ export function repositoryCells(row: RepositoryRow, now: number): Cell[] {
     row.global === undefined ? null : JSON.stringify(row.global),
     JSON.stringify(row.removedUids),
     row.dueAt ?? null,
-    JSON.stringify(countsOf(row)),
+    countsOf(row),
     now,
   ]
 }
 
-/** A row of `repository`, id first; `newer` counts come before those of the table. */
-export function repositoryOf(cells: readonly Cell[], newer: Counts | undefined): RepositoryRow {
-  const counts = newer ?? (JSON.parse(cells[9] as string) as Counts)
+/** A row of `repository`, id first; `newer` counters come before those of the table. */
+export function repositoryOf(cells: readonly Cell[], newer: Counters | undefined): RepositoryRow {
+  const { lastToken, lastSequence, live, reserved, orphaned, waiting, parked, numbers } =
+    newer ?? countersOf(cells[9] as string)
   return {
     repository: cells[1] as RepositoryKey,
     domain: cells[2] as string,
@@ -50,14 +62,14 @@ export function repositoryOf(cells: readonly Cell[], newer: Counts | undefined):
     global: proposal(cells[6]),
     removedUids: JSON.parse(cells[7] as string),
     dueAt: typeof cells[8] === 'number' ? cells[8] : undefined,
-    lastToken: counts[0] as number,
-    lastSequence: counts[1] as number,
-    live: counts[2] as number,
-    reserved: counts[3] as number,
-    orphaned: counts[4] as number,
-    waiting: counts[5] as number,
-    parked: counts[6] as number,
-    numbers: counts.slice(7),
+    lastToken,
+    lastSequence,
+    live,
+    reserved,
+    orphaned,
+    waiting,
+    parked,
+    numbers,
   }
 }
 

@@ -1,4 +1,8 @@
 import type { HolderId, Phase, RepositoryKey, RunKey, RunRow } from '@slotkeeper/core/driver'
+import { apart, type Distance, type Tail, tailOf, together, withTail } from './shorthand.ts'
+
+/** Tokens begin at the wall clock's microseconds. */
+const TOKENS_A_MS = 1000
 
 /** A value as better-sqlite3 binds and returns it. */
 export type Cell = string | number | null | Buffer
@@ -15,12 +19,6 @@ export const RUN_COLUMNS = [
   'rest',
 ] as const
 
-/** A whole row but for its repository, as JSON keeps it: first what has columns of its own. */
-export type Packed = readonly unknown[]
-
-/** How many of them have columns. */
-const FILED = 6
-
 export function runCells(repository: number, row: RunRow): Cell[] {
   return [
     row.run,
@@ -30,39 +28,41 @@ export function runCells(repository: number, row: RunRow): Cell[] {
     row.priority,
     row.sequence,
     row.dueAt ?? null,
-    JSON.stringify(packed(row).slice(FILED)),
+    JSON.stringify(restOf(row)),
   ]
 }
 
-/** A row of `run`; its repository is known. */
-export function runOf(repository: RepositoryKey, cells: readonly Cell[]): RunRow {
-  const [run, , phase, holder, priority, sequence, dueAt, rest] = cells
-  return rowOf(repository, [run, phase, holder, priority, sequence, dueAt, ...JSON.parse(rest as string)])
-}
+export const STATES: readonly RunRow['state'][] = [
+  undefined,
+  'queued',
+  'started',
+  'completed',
+  'failed',
+  'cancelled',
+  'expired',
+]
+export const ENDINGS: readonly RunRow['ending'][] = [undefined, 'released', 'withdrawn', 'removed', 'expired']
 
-export function packed(row: RunRow): Packed {
+/** What has no column of its own, in as little room as JSON takes for it: there are very many records. */
+export function restOf(row: RunRow): unknown[] {
+  const { ticket, queuedAt, endedBy } = row
+  const from = queuedAt ?? 0
   const list = [
-    row.run,
-    row.phase,
-    row.holder ?? null,
-    row.priority,
-    row.sequence,
-    row.dueAt ?? null,
-    row.ticket,
-    row.token,
+    ticket,
+    queuedAt,
+    apart(row.token, from * TOKENS_A_MS),
     row.number,
     row.durable ? 1 : 0,
     row.maxHoldMs,
     row.claimTimeoutMs,
     row.leaseTtlMs,
     row.parks,
-    row.state,
-    row.queuedAt,
-    row.acquiredAt,
-    row.startedAt,
-    row.endedAt,
-    row.ending,
-    row.endedBy,
+    STATES.indexOf(row.state),
+    row.acquiredAt === undefined ? undefined : apart(row.acquiredAt, from),
+    row.startedAt === undefined ? undefined : apart(row.startedAt, from),
+    row.endedAt === undefined ? undefined : apart(row.endedAt, from),
+    row.ending === undefined ? undefined : ENDINGS.indexOf(row.ending),
+    endedBy === undefined ? undefined : tailOf(endedBy, ticket),
     row.runUid,
     row.grantedTo,
     row.meta,
@@ -76,35 +76,52 @@ export function packed(row: RunRow): Packed {
   return list
 }
 
-/** What `packed` made a list of. */
-export function rowOf(repository: RepositoryKey, list: Packed): RunRow {
+/** A row of `run`; its repository is known. */
+export function runOf(repository: RepositoryKey, cells: readonly Cell[]): RunRow {
+  return rowOf(repository, cells, JSON.parse(cells[7] as string))
+}
+
+/** A row of what has columns and what `restOf` made of the rest. */
+export function rowOf(
+  repository: RepositoryKey,
+  cells: readonly unknown[],
+  rest: readonly unknown[],
+): RunRow {
+  const ticket = rest[0] as string
+  const queuedAt = (rest[1] ?? undefined) as number | undefined
+  const from = queuedAt ?? 0
+  const wall = (at: number) => {
+    const told = rest[at] as Distance | null | undefined
+    return told == null ? undefined : together(told, from)
+  }
+  const endedBy = rest[14] as Tail | null | undefined
   return {
     repository,
-    run: list[0] as RunKey,
-    phase: list[1] as Phase,
-    holder: (list[2] ?? undefined) as HolderId | undefined,
-    priority: list[3] as number,
-    sequence: list[4] as number,
-    dueAt: (list[5] ?? undefined) as number | undefined,
-    ticket: list[6] as string,
-    token: list[7] as number,
-    number: list[8] as number,
-    durable: list[9] === 1,
-    maxHoldMs: list[10] as number,
-    claimTimeoutMs: list[11] as number,
-    leaseTtlMs: list[12] as number,
-    parks: list[13] as number,
-    state: (list[14] ?? undefined) as RunRow['state'],
-    queuedAt: (list[15] ?? undefined) as number | undefined,
-    acquiredAt: (list[16] ?? undefined) as number | undefined,
-    startedAt: (list[17] ?? undefined) as number | undefined,
-    endedAt: (list[18] ?? undefined) as number | undefined,
-    ending: (list[19] ?? undefined) as RunRow['ending'],
-    endedBy: (list[20] ?? undefined) as string | undefined,
-    runUid: (list[21] ?? undefined) as string | undefined,
-    grantedTo: (list[22] ?? undefined) as string | undefined,
-    meta: (list[23] ?? undefined) as RunRow['meta'],
-    holdUntil: (list[24] ?? undefined) as number | undefined,
-    successor: (list[25] ?? undefined) as RunKey | undefined,
+    run: cells[0] as RunKey,
+    phase: cells[2] as Phase,
+    holder: (cells[3] ?? undefined) as HolderId | undefined,
+    priority: cells[4] as number,
+    sequence: cells[5] as number,
+    dueAt: (cells[6] ?? undefined) as number | undefined,
+    ticket,
+    queuedAt,
+    token: together(rest[2] as Distance, from * TOKENS_A_MS),
+    number: rest[3] as number,
+    durable: rest[4] === 1,
+    maxHoldMs: rest[5] as number,
+    claimTimeoutMs: rest[6] as number,
+    leaseTtlMs: rest[7] as number,
+    parks: rest[8] as number,
+    state: STATES[rest[9] as number],
+    acquiredAt: wall(10),
+    startedAt: wall(11),
+    endedAt: wall(12),
+    ending: ENDINGS[(rest[13] ?? 0) as number],
+    endedBy: endedBy == null ? undefined : withTail(endedBy, ticket),
+    runUid: (rest[15] ?? undefined) as string | undefined,
+    grantedTo: (rest[16] ?? undefined) as string | undefined,
+    meta: (rest[17] ?? undefined) as RunRow['meta'],
+    holdUntil: (rest[18] ?? undefined) as number | undefined,
+    successor: (rest[19] ?? undefined) as RunKey | undefined,
   }
 }

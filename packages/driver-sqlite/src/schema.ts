@@ -1,15 +1,20 @@
 /** `slot`, big-endian: SQLite's own place for telling one program's files from another's. */
 export const APPLICATION_ID = 0x736c6f74
 /** The layout below. A file with a higher one was written by a newer release. */
-export const SCHEMA_VERSION = 2
+export const SCHEMA_VERSION = 3
 
 /**
  * The rows of `@slotkeeper/core/driver`, one table each. Keys compare byte by byte (SQLite's BINARY). Times are store time in ms,
- * those that end in `_at` of an attempt wall time. What no question asks for is JSON in one column. The partial indexes are what makes
+ * those that end in `_at` of an attempt wall time. Texts without a question are JSON: `local`, `global`,
+ * `removed_uids`, `counts` and `rest`, which is all of a run that no question asks for. The partial indexes are what makes
  * every question cost the rows it returns.
  *
  * A commit costs the pages that it changes more than anything else. So runs are filed by their own names first, which often grow, and
  * what the commonest commits change is one row of `recent`, which comes before the tables until it is settled into them (recent.ts).
+ *
+ * Ids have no gaps. Those of `recent` are above `meta.settled`; `at` is the store time of the commit, `changes` is JSON (recent-row.ts). The
+ * newest row of `event` is never deleted, so no id comes twice; `origin` is the driver that wrote it, which has its events already, and
+ * `events` those of one commit, as JSON.
  */
 export const SCHEMA = `
 CREATE TABLE meta (
@@ -44,12 +49,12 @@ CREATE TABLE repository (
   domain TEXT NOT NULL,
   status TEXT NOT NULL,
   state TEXT NOT NULL,
-  local TEXT,                    -- JSON
-  global TEXT,                   -- JSON
-  removed_uids TEXT NOT NULL,    -- JSON
+  local TEXT,
+  global TEXT,
+  removed_uids TEXT NOT NULL,
   due_at REAL,
-  counts TEXT NOT NULL,          -- JSON
-  committed_at REAL NOT NULL     -- store time of the last commit that changed the row
+  counts TEXT NOT NULL,
+  committed_at REAL NOT NULL     -- of the last commit that changed the row
 ) STRICT;
 CREATE INDEX repository_due ON repository (due_at) WHERE due_at IS NOT NULL;
 
@@ -61,7 +66,7 @@ CREATE TABLE run (
   priority REAL NOT NULL,
   sequence INTEGER NOT NULL,
   due_at REAL,
-  rest TEXT NOT NULL,            -- JSON
+  rest TEXT NOT NULL,
   PRIMARY KEY (run, repository)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX run_queue ON run (repository, priority DESC, sequence) WHERE phase = 'waiting' AND due_at IS NULL;
@@ -72,14 +77,14 @@ CREATE INDEX run_any_due ON run (due_at) WHERE due_at IS NOT NULL AND phase <> '
 CREATE INDEX run_record ON run (due_at) WHERE phase = 'record';
 
 CREATE TABLE recent (
-  id INTEGER PRIMARY KEY,        -- without gaps, above meta.settled
-  at REAL NOT NULL,              -- store time of the commit
-  changes TEXT NOT NULL          -- JSON
+  id INTEGER PRIMARY KEY,
+  at REAL NOT NULL,
+  changes TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE event (
-  id INTEGER PRIMARY KEY,        -- without gaps: the newest row is never deleted, so no id comes twice
-  origin TEXT NOT NULL,          -- the driver that wrote it, which has its events already
-  events TEXT NOT NULL           -- JSON, those of one commit
+  id INTEGER PRIMARY KEY,
+  origin TEXT NOT NULL,
+  events TEXT NOT NULL
 ) STRICT;
 `

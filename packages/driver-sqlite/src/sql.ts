@@ -78,6 +78,8 @@ export function prepareStatements(db: Database) {
       ON CONFLICT (domain) DO UPDATE SET watched_until = excluded.watched_until, backlog = excluded.backlog, swept_until = 0`),
 
     repository: rows(`SELECT ${REPOSITORY} FROM repository WHERE repository = ?`),
+    /** id */
+    keyOf: one('SELECT repository FROM repository WHERE id = ?'),
     /** Gives the id. */
     saveRepository:
       one(`INSERT INTO repository (${REPOSITORY_COLUMNS.join(', ')}) VALUES (${values(REPOSITORY_COLUMNS)})

@@ -22,6 +22,7 @@ import { closeHolder, heartbeat, openHolder } from './holders.ts'
 import { News } from './news.ts'
 import { openStore } from './open-store.ts'
 import { type Settled, type SqliteDriverOptions, settleOptions } from './options.ts'
+import { QuietSection } from './quiet-section.ts'
 import { readSnapshot } from './read-snapshot.ts'
 import type { Store } from './store.ts'
 import { sweepStore } from './sweep.ts'
@@ -154,7 +155,14 @@ class SqliteDriver implements Driver {
         store,
         bell,
         watchers,
-        deciding: { store, bell, origin, manifest: MANIFEST, fail: this.#fail },
+        deciding: {
+          store,
+          bell,
+          origin,
+          manifest: MANIFEST,
+          quiet: new QuietSection(store, MANIFEST),
+          fail: this.#fail,
+        },
       }
     } catch (error) {
       store.db.close()

@@ -71,7 +71,7 @@ export class Store {
       this.#writing = { now: this.now(), wall: this.wall() }
       this.mirror.refresh()
       const result = work()
-      this.mirror.recent.commit(this.now(), (key) => this.mirror.idOf(key))
+      this.mirror.recent.commit(this.now())
       this.sql.commit.run()
       return result
     } catch (error) {

@@ -13,7 +13,7 @@ export function sweepStore(store: Store, budget: number): Sweep {
   const now = store.now()
   const limit = budget + 1
   // The questions below are about the tables.
-  if (mirror.recent.firstDue <= now || mirror.anyGone(now)) mirror.settleAll()
+  if (mirror.recent.firstDue <= now || mirror.anyGone(now)) mirror.recent.settleAll()
   const found = new Set<string>()
   for (const query of [sql.sweepDue, sql.sweepAbandoned, sql.sweepBacklog, sql.sweepRemoved])
     for (const [domain] of query.all({ now, limit })) found.add(domain as string)

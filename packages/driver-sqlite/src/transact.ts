@@ -4,7 +4,6 @@ import {
   type DomainBatch,
   type Manifest,
   RecordedSection,
-  type RunRow,
   type SlotkeeperError,
   type StoreEvent,
 } from '@slotkeeper/core/driver'
@@ -12,10 +11,9 @@ import { applyChanges } from './apply-changes.ts'
 import type { Bell } from './bell.ts'
 import { loadFacts } from './facts.ts'
 import { isBusy } from './failure.ts'
-import { QuietSection } from './quiet-section.ts'
+import type { QuietSection } from './quiet-section.ts'
 import type { Store } from './store.ts'
 
-const NO_ROWS: readonly RunRow[] = Object.freeze([])
 const NO_EVENTS: readonly StoreEvent[] = Object.freeze([])
 
 /** Commits behind the newest one whose events are kept; deleted in steps. */
@@ -26,6 +24,7 @@ const PRUNE_STEP = 256
 export interface Deciding {
   readonly store: Store
   readonly manifest: Manifest
+  readonly quiet: QuietSection
   /** Written beside events, so that this driver does not hear its own. */
   readonly origin: string
   readonly fail: (error: unknown) => SlotkeeperError
@@ -85,8 +84,11 @@ function commit(deciding: Deciding, batches: readonly DomainBatch[], decide: Dec
 
 function decideOne(deciding: Deciding, batch: DomainBatch, decide: Decide, told: StoreEvent[]): Decided {
   const { store, manifest } = deciding
-  const quiet = QuietSection.of(store, batch, manifest)
-  if (quiet !== undefined) return decideQuietly(store, quiet, batch, decide, told)
+  const { quiet } = deciding
+  if (quiet.begin(batch)) {
+    const decision = decide(quiet, batch.commands)
+    if (quiet.save()) return { decision, events: NO_EVENTS }
+  }
   const { budget, clockLagMs } = manifest
   const facts = loadFacts(store, batch, budget)
   const section = new RecordedSection(facts, { budget, by: batch.by, clockLagMs })
@@ -94,25 +96,6 @@ function decideOne(deciding: Deciding, batch: DomainBatch, decide: Decide, told:
   const changes = section.changes()
   if (!changes.empty) applyChanges(store, batch.domain, facts.now, changes)
   if (changes.notify) for (const event of changes.events) told.push(event)
-  return { decision, events: changes.events }
-}
-
-function decideQuietly(
-  store: Store,
-  section: QuietSection,
-  { commands }: DomainBatch,
-  decide: Decide,
-  told: StoreEvent[],
-): Decided {
-  const decision = decide(section, commands)
-  const { ahead, changedRun } = section
-  if (ahead !== undefined) {
-    store.mirror.saveAhead(ahead, section.now, changedRun === undefined ? NO_ROWS : [changedRun])
-    return { decision, events: NO_EVENTS }
-  }
-  const changes = section.changes()
-  if (!changes.empty) applyChanges(store, section.domain, section.now, changes)
-  if (changes.notify) told.push(...changes.events)
   return { decision, events: changes.events }
 }
 

@@ -124,7 +124,7 @@ describe('a file that cannot be a store is refused and left as it was', () => {
     const path = newPath()
     await (await openDriver(path)).close()
     const older = new Sqlite(path)
-    older.pragma('user_version = 1')
+    older.pragma('user_version = 2')
     older.close()
     await expectRefusal(path, 'SLOTKEEPER_STORE_FOREIGN')
   })

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import {
   acquire,
   ask,
+  batchOf,
   decide,
   grantOf,
   newPath,
@@ -157,5 +158,30 @@ describe('what the newest commits changed goes before the tables', () => {
     expect(runs).toEqual([])
     const again = await grantOf(driver, 'acme/1', holder)
     expect(again.token).toBeGreaterThan(row.token)
+  })
+
+  test('what is told by a run of a repository that is gone since is read all the same', async () => {
+    const path = newPath()
+    const driver = await openDriver(path)
+    const holder = await openHolder(driver)
+    const other: RepositoryKey = 'acme/web'
+    const take = (repository: RepositoryKey, run: RunKey) =>
+      acquire(run, holder, { repository, mode: 'try', proposal: { limit: 10 } })
+    // The first commits make the repositories; the next one tells of both in one row.
+    await ask(driver, holder, take(REPO, 'acme/0'))
+    await ask(driver, holder, take(other, 'acme/0'))
+    const both = [batchOf([take(REPO, 'acme/1')], holder), batchOf([take(other, 'acme/1')], holder)]
+    await driver.transact(both, decide)
+    const gone = { repository: REPO, ticket: 'z-remove', uid: undefined, outcome: undefined }
+    for (let more = true; more; )
+      more =
+        (await ask(driver, holder, { kind: 'remove-repository', ...gone } as never)).decision?.more === true
+    const file = new Sqlite(path)
+    file.prepare('DELETE FROM repository WHERE repository = ?').run(REPO)
+    file.close()
+    const runs = [{ repository: other, run: 'acme/1' as RunKey }]
+    const expected = (await driver.read({ kind: 'runs', runs })).runs
+    expect(expected).toMatchObject([{ phase: 'running', holder, state: 'started' }])
+    expect((await (await openDriver(path)).read({ kind: 'runs', runs })).runs).toEqual(expected)
   })
 })

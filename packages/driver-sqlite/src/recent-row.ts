@@ -1,0 +1,37 @@
+import type { RunKey } from '@slotkeeper/core/driver'
+import type { Distance } from './shorthand.ts'
+
+/** What times, tokens and tickets are told by. */
+export type Header = [
+  committedAt: number,
+  token: number,
+  wall: number | undefined,
+  due: number | undefined,
+  ticket: string,
+]
+
+/** Reserved, orphaned, waiting and parked, then the words of the numbers in use; or a single word, where nobody is any of these. */
+export type ToldCounts = number | readonly number[]
+
+/** A repository's id, the time of the commit, its counts and then its runs as they are now. */
+export type Counted = readonly [
+  id: number,
+  committedAt: Distance,
+  token: Distance,
+  sequence: number,
+  live: number,
+  others: ToldCounts,
+  ...runs: ToldRun[],
+]
+
+/** What is told of a repository; its id alone: that it was settled. */
+export type Told = Counted | readonly [id: number]
+
+/** How a run is told, its name, and what `RecentReader.run` makes of the rest. */
+export type ToldRun = readonly [how: number, run: RunKey, ...rest: unknown[]]
+
+/** How a run is told: whole, in one of two phases; by what it is unlike the last one told whole; as the end of a slot told before. */
+export const RUNNING = 0
+export const RECORD = 1
+export const LIKE = 2
+export const ENDED = 3
