@@ -43,8 +43,8 @@ export class TimeKeeper {
     } catch {
       // Whoever needs the store is told by what it asks; until it answers, time stands still here.
     }
+    const { silentMs } = time
     if (this.#store.clock.monotonic() >= this.#until) this.#timer = undefined
-    else if (this.#timer !== undefined)
-      this.#arm(time.silentMs >= EVERY_MS ? EVERY_MS : EVERY_MS - time.silentMs)
+    else if (this.#timer !== undefined) this.#arm(silentMs >= EVERY_MS ? EVERY_MS : EVERY_MS - silentMs)
   }
 }
