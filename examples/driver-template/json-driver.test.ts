@@ -22,6 +22,7 @@ const EXPECTED = [
   '7. a watch begins with a resync; then every change is hinted at, or a resync says that some may be missed',
   '7. a watch begins once the store has heard of it: from its first resync on nothing is missed',
   '7. setupWatcher and watchSlotAvailability tell everything that happens in a repository, wherever it is done',
+  'reads: as of the hints a run is shown as the last hint of it told or later, and with every commit of the reader',
   // json-driver.ts: a sweep finds nothing and forgets nothing.
   '6. a record is kept for its time, and then forgotten',
   '8. a domain that a sweep named shows what is overdue',
