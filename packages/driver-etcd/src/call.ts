@@ -31,8 +31,6 @@ export interface Work {
   tries: number
   /** The commands that this attempt decides, and what it needs for that. */
   asked: Asked | undefined
-  /** The last commit found the document that it had supposed, so something else is not as supposed: it is decided on what a load brings. */
-  isToLoad: boolean
 }
 
 /** What an attempt decides, and what it needs for that. */

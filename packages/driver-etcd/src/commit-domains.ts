@@ -87,14 +87,14 @@ async function commit(call: Call, group: readonly Decided[], supposed: Moment | 
  * The conditions of one did not hold, and the transaction has read its document instead: on that it is decided again, or, where it is the one
  * that was supposed, on what a load brings.
  */
-function lost({ store, shared }: Call, { loaded, work }: Decided, kv: IKeyValue | undefined): void {
+function lost({ store, shared }: Call, { loaded }: Decided, kv: IKeyValue | undefined): void {
   const { domain, revision } = loaded
   const found = Number(kv?.mod_revision ?? 0)
-  // It is gone, or the store is another one, restored from a backup; else something newer may have been heard of already.
-  if (found < revision) store.memory.forget(domain)
-  if (kv !== undefined) store.memory.hear(domain, kv)
-  if (found === revision) work.isToLoad = true
-  else if (revision > 0 && found > 0) shared.met(domain)
+  // It is gone, or the store is another one, restored from a backup, or something else is not as supposed.
+  if (found <= revision) store.memory.forget(domain)
+  if (kv === undefined || found === revision) return
+  store.memory.hear(domain, kv)
+  if (revision > 0) shared.met(domain)
 }
 
 /** The server takes no commit of this size: a smaller one is tried, if it can be smaller. */

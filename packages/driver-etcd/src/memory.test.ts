@@ -32,3 +32,9 @@ test('memory is bounded: what was not used for longest is forgotten', () => {
   expect(memory.get('a/0')).toBeUndefined()
   expect(memory.get('a/39999')).toBeDefined()
 })
+
+test('documents that nobody has read count by their length: there is room for thousands of small ones', () => {
+  const memory = new Memory()
+  for (let n = 0; n < 5000; n++) memory.hear(`a/${n}`, kvOf(1))
+  expect(memory.get('a/0')).toBeDefined()
+})

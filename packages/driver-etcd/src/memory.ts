@@ -3,8 +3,8 @@ import { type DomainDocument, documentOf } from './document.ts'
 
 /** So much is remembered at most: domains, and rows of all of them. */
 const MOST = 20_000
-/** What a document counts for whose rows nobody has counted. */
-const UNREAD_SIZE = 64
+/** A row in a document that nobody has read takes so many bytes or more. */
+const ROW_BYTES = 64
 
 /** A domain as it was after the revision. */
 export interface Known {
@@ -45,7 +45,8 @@ export class Memory {
 
   /** The same for a document that nobody has read yet. */
   hear(domain: string, kv: IKeyValue): void {
-    this.#note(domain, { revision: Number(kv.mod_revision), document: undefined, kv, size: UNREAD_SIZE })
+    const size = 1 + kv.value.length / ROW_BYTES
+    this.#note(domain, { revision: Number(kv.mod_revision), document: undefined, kv, size })
   }
 
   forget(domain: string): void {

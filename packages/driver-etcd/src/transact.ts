@@ -21,7 +21,7 @@ export async function transact(
   decide: Decide,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const works = batches.map((batch): Work => ({ batch, tries: 0, asked: undefined, isToLoad: false }))
+  const works = batches.map((batch): Work => ({ batch, tries: 0, asked: undefined }))
   const going: Work[] = []
   const all: Promise<void>[] = []
   const go = (open: Work[]) => settle({ ...deciding, decide, signal, again: [] }, open)
@@ -77,10 +77,11 @@ function attemptSome(call: Call, works: readonly Work[]): readonly Promise<void>
   const open: Progress[] = []
   const moment = supposedMoment(call.store)
   for (const work of works) {
-    const decided = work.isToLoad ? undefined : decideAtOnce(call, work, moment)
+    // After an attempt nobody supposes that there is nothing. What it found may be forgotten again, where there are very many.
+    const isToLoad = work.tries > 0 && call.store.memory.get(work.batch.domain) === undefined
+    const decided = isToLoad ? undefined : decideAtOnce(call, work, moment)
     if (decided === undefined) open.push(begin(work))
     else recalled.push(decided)
-    work.isToLoad = false
   }
   return [
     commitAll(call, recalled, moment),
