@@ -19,7 +19,8 @@ export async function knownRepositories(manager: Manager): Promise<Repository[]>
   await Promise.all(
     repositories.map(async (of) => {
       const outcome = await manager.acquireSlot({ repository: of, run: first() })
-      if (outcome.kind === 'granted') await outcome.slot.release()
+      if (outcome.kind !== 'granted') throw new Error(`A free slot was not granted: ${outcome.kind}.`)
+      await outcome.slot.release()
     }),
   )
   return repositories

@@ -9,8 +9,8 @@ const FIELDS = Object.keys(blankRun).filter((field) => !OTHERS.includes(field)) 
 const CALL_LETTERS = 8
 
 /**
- * A row among many that a store keeps in one value: what is different from the row before it, of the first one from a blank row; `null` for what that row has and
- * this one has not. Its sequence is left out where it is the next one.
+ * A row among many that a store keeps in one value: what is different from the row before it, of the first one from a blank row; `null` for
+ * what that row has and this one has not. Its sequence is left out where it is the next one.
  */
 export type PackedRow = { readonly run: RunKey; readonly sequence?: number } & {
   /** The holder's place among those that are given besides. */

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { HolderId, RepositoryKey, RunKey } from '../src/keys.ts'
 import { type Facts, RecordedSection } from '../src/recorded-section.ts'
-import type { HolderRow, RepositoryRow, RunRow } from '../src/rows.ts'
+import { blankRun, type HolderRow, type RepositoryRow, type RunRow } from '../src/rows.ts'
 
 const REPOSITORY = 'acme/api' as RepositoryKey
 const CASES = Math.max(1, Math.round(Number(process.env.SLOTKEEPER_CASES ?? 4000) / 20))
@@ -267,33 +267,16 @@ function row(more: Partial<RepositoryRow>): RepositoryRow {
 
 function entry(index: number, more: Partial<RunRow>): RunRow {
   return {
+    ...blankRun,
     repository: REPOSITORY,
     run: `acme/${index}` as RunKey,
-    phase: 'waiting',
-    runUid: undefined,
     ticket: `t.${index}`,
-    grantedTo: undefined,
     durable: true,
-    holder: undefined,
-    priority: 0,
     sequence: index + 1,
-    token: 0,
-    number: 0,
-    meta: undefined,
-    dueAt: undefined,
-    holdUntil: undefined,
-    maxHoldMs: 0,
     claimTimeoutMs: 40,
     leaseTtlMs: 60,
-    parks: 0,
     state: 'queued',
     queuedAt: 1,
-    acquiredAt: undefined,
-    startedAt: undefined,
-    endedAt: undefined,
-    ending: undefined,
-    endedBy: undefined,
-    successor: undefined,
     ...more,
   }
 }

@@ -130,7 +130,8 @@ function pinned({ sql }: Deciding, domain: string, error: unknown): StoreError |
 }
 
 /**
- * Locks, loads, decides and commits in two round trips, three where something is overdue. One domain is waited for; of several, those that are locked are left.
+ * Locks, loads, decides and commits in two round trips, three where something is overdue. One domain is waited for; of several, those that
+ * are locked are left.
  * @returns those that were left
  * @throws FlightError when the server refused; then nothing is committed
  */

@@ -30,8 +30,11 @@ export type Told = Counted | readonly [id: number]
 /** How a run is told, its name, and what `RecentReader.run` makes of the rest. */
 export type ToldRun = readonly [how: number, run: RunKey, ...rest: unknown[]]
 
-/** How a run is told: whole, in one of two phases; by what it is unlike the last one told whole; as the end of a slot told before. */
+/** How a run is told: whole, and it holds a slot. */
 export const RUNNING = 0
+/** Whole, and it is over. */
 export const RECORD = 1
+/** By what it is unlike the last one told whole. */
 export const LIKE = 2
+/** As the end of a slot that was told before. */
 export const ENDED = 3

@@ -34,6 +34,7 @@ function countersOf(counts: string): Counters {
   return { lastToken, lastSequence, live, reserved, orphaned, waiting, parked, numbers }
 }
 
+/** The cells that a repository has in its table after a commit at that store time, in the order of the columns. */
 export function repositoryCells(row: RepositoryRow, now: number): Cell[] {
   return [
     row.repository,

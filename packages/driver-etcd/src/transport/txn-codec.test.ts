@@ -1,9 +1,6 @@
-import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
-import type { MethodDefinition } from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
 import type { IRequestOp, ITxnRequest, ITxnResponse } from 'etcd3'
 import { expect, test } from 'vitest'
+import { theirMethod } from '../../test/support/their-method.ts'
 import {
   absent,
   del,
@@ -20,19 +17,8 @@ import {
 } from '../operations.ts'
 import { decodeTxn, encodeTxn } from './txn-codec.ts'
 
-const file = createRequire(import.meta.url).resolve('etcd3/proto/rpc.proto')
-const services = loadSync(file, {
-  includeDirs: [dirname(file)],
-  keepCase: true,
-  longs: String,
-  enums: String,
-})
-const kv = services['etcdserverpb.KV'] as unknown as Record<
-  string,
-  MethodDefinition<ITxnRequest, ITxnResponse>
->
 /** The same by the protocol's files. */
-const theirs = kv.Txn as MethodDefinition<ITxnRequest, ITxnResponse>
+const theirs = theirMethod<ITxnRequest, ITxnResponse>('KV', 'Txn')
 
 const BIG = 'x'.repeat(70_000)
 const operations: IRequestOp[] = [

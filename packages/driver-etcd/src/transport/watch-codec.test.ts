@@ -1,24 +1,10 @@
-import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
-import type { MethodDefinition } from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
 import type { IWatchRequest, IWatchResponse } from 'etcd3'
 import { expect, test } from 'vitest'
+import { theirMethod } from '../../test/support/their-method.ts'
 import { decodeWatch } from './watch-codec.ts'
 
-const file = createRequire(import.meta.url).resolve('etcd3/proto/rpc.proto')
-const services = loadSync(file, {
-  includeDirs: [dirname(file)],
-  keepCase: true,
-  longs: String,
-  enums: String,
-})
-const watch = services['etcdserverpb.Watch'] as unknown as Record<
-  string,
-  MethodDefinition<IWatchRequest, IWatchResponse>
->
 /** The same by the protocol's files. */
-const theirs = watch.Watch as MethodDefinition<IWatchRequest, IWatchResponse>
+const theirs = theirMethod<IWatchRequest, IWatchResponse>('Watch', 'Watch')
 
 const kv = {
   ...{ key: Buffer.from('k/é'), value: Buffer.from('x'.repeat(70_000)) },

@@ -1,6 +1,7 @@
 import { RUN_COLUMNS } from '../rows.ts'
 import { quoted } from '../sql-names.ts'
 
+/** What `fragmentsOf` gives: pieces of SQL that name one schema. */
 export type Fragments = ReturnType<typeof fragmentsOf>
 
 /** What several statements have in common, for one schema. */
