@@ -2,7 +2,7 @@ import { existsSync, statSync, unlinkSync } from 'node:fs'
 import { getActiveResourcesInfo } from 'node:process'
 import { Manager, type Repository, repository } from '@slotkeeper/core'
 import type { HolderId, StoreEvent, WatchEvent } from '@slotkeeper/core/driver'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   acquire,
   ask,
@@ -35,13 +35,7 @@ describe('a file that somebody else keeps locked', () => {
     const stranger = start('hold-lock.ts', path)
     expect(await stranger.line()).toBe('locked')
     let turns = 0
-    let longest = 0
-    let last = performance.now()
-    const loop = setInterval(() => {
-      turns++
-      longest = Math.max(longest, performance.now() - last)
-      last = performance.now()
-    }, 1)
+    const loop = setInterval(() => turns++, 1)
     const commands = Array.from({ length: 30 }, (_, i) =>
       acquire(`acme/${i}`, holder, { proposal: { limit: 100 } }),
     )
@@ -55,7 +49,8 @@ describe('a file that somebody else keeps locked', () => {
     await Promise.all(calls)
     await beat
     clearInterval(loop)
-    expect(longest).toBeLessThan(500)
+    // Whoever waits in a call of SQLite for the lock turns once for hundreds of turns of somebody who does nothing.
+    expect(turns).toBeGreaterThan(Number(await stranger.line()) / 10)
     expect(commands.map((command) => command.outcome?.kind)).toEqual(commands.map(() => 'granted'))
   })
 
@@ -106,7 +101,9 @@ describe('watching', () => {
   }
   const RESYNC = { kind: 'resync' }
 
-  test('another process’s grant is told within milliseconds', async () => {
+  test('another process’s grant is told without waiting for a look that comes with time', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
     const path = newPath()
     const driver = await openDriver(path)
     const holder = await openHolder(driver)
@@ -120,10 +117,6 @@ describe('watching', () => {
       kind: 'event',
       event: { kind: 'granted', run: 'acme/mine', holder },
     })
-    const told = Date.now()
-    const released = Number(await child.line())
-    // Far below the backstop, which is a second.
-    expect(told - released).toBeLessThan(500)
   })
 
   test('the own commits are told in the batch, and not again by the watch', async () => {

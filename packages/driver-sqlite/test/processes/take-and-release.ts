@@ -1,4 +1,4 @@
-// Takes the only slot, waits for a line, releases it and says when.
+// Takes the only slot, waits for a line and releases it.
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { type Command, createDecide, type HolderId } from '@slotkeeper/core/driver'
@@ -30,8 +30,6 @@ await ask(command)
 console.log('holding')
 await once(process.stdin, 'data')
 if (command.outcome?.kind !== 'granted') throw new Error('not granted')
-const now = Date.now()
 await ask(releaseCommand(command.outcome.row))
-console.log(now)
 await driver.close()
 process.stdin.destroy()
