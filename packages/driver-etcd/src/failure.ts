@@ -133,9 +133,7 @@ function meaningOf({ code, details }: Told): Meaning | undefined {
 }
 
 function isAboutTls(details: string): boolean {
-  return /certificate|self.signed|wrong version number|tls|ssl|altname|unable to verify|ECONNRESET.*handshake/i.test(
-    details,
-  )
+  return /certificate|wrong version number|tls|ssl|altname|ECONNRESET.*handshake/i.test(details)
 }
 
 function toldBy(error: unknown): Told {

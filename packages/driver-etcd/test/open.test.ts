@@ -1,4 +1,6 @@
-import { expect, test } from 'vitest'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
 import { etcdDriver } from '../src/index.ts'
 import { ownCluster, userOf } from './support/cluster.ts'
 import { endpoints, newPrefix } from './support/servers.ts'
@@ -70,6 +72,23 @@ test('no member that can be reached, a wrong scheme and a missing file are told 
     const driver = driverOf({ ...options, prefix: newPrefix(), dialTimeoutMs: 1500 })
     await expect(driver.open({ schema: 'migrate' }), JSON.stringify(options)).rejects.toMatchObject({ code })
   }
+})
+
+test('a server that resets connections is tried again, until one says what is wrong', async () => {
+  let connections = 0
+  const server = createServer((socket) => {
+    connections++
+    socket.once('data', () => {
+      if (connections < 4) socket.resetAndDestroy()
+      else socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')
+    })
+  })
+  onTestFinished(() => void server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const driver = driverOf({ endpoints: [`https://127.0.0.1:${port}`], dialTimeoutMs: 10_000 })
+  await expect(driver.open({ schema: 'migrate' })).rejects.toMatchObject({ code: 'SLOTKEEPER_STORE_TLS' })
+  expect(connections).toBeGreaterThanOrEqual(4)
 })
 
 test('a user, a wrong password and a prefix without rights: least privilege is enough, less is told', async () => {

@@ -26,6 +26,9 @@ const MEMBER_MS = 2000
 /** Who gives up a call after so long goes on with another member: a caller may have less time than a member is waited for. */
 const SLOW_MS = 500
 
+/** The shortest pause before a member is connected to again. */
+const RECONNECT_MS = 100
+
 /** How a call is made. */
 export interface CallHow {
   readonly signal?: AbortSignal | undefined
@@ -49,12 +52,11 @@ export class EtcdTransport {
   constructor({ endpoints, login, tls }: Pick<Settled, 'endpoints' | 'login' | 'tls'>) {
     this.#login = login
     const channel: ChannelOptions = {
+      // Only while something is asked: etcd throws out who pings otherwise.
       'grpc.keepalive_time_ms': 10_000,
       'grpc.keepalive_timeout_ms': 5000,
-      // etcd throws out who pings while nothing is asked.
-      'grpc.keepalive_permit_without_calls': 0,
-      'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.min_reconnect_backoff_ms': 100,
+      'grpc.initial_reconnect_backoff_ms': RECONNECT_MS,
+      'grpc.min_reconnect_backoff_ms': RECONNECT_MS,
       'grpc.max_reconnect_backoff_ms': 1000,
       'grpc.max_receive_message_length': -1,
       // Channels of several drivers of a process must not be one: each ends its own.
@@ -144,8 +146,11 @@ export class EtcdTransport {
           continue
         }
         this.#failed(at, error)
-        const again = tries < 2 * this.#members.length && (repeatable || isRefusal(error))
+        const isCut = error.details?.includes('ECONNRESET')
+        const again = (isCut || tries < 2 * this.#members.length) && (repeatable || isRefusal(error))
         if (!(again && mayHelpElsewhere(error) && Date.now() < until)) throw error
+        // A server that does not speak TLS, or one that is just going away: which of them, the next try tells.
+        if (isCut) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS))
       }
     }
   }
