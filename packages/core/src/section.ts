@@ -4,7 +4,7 @@ import type { HolderRow, Phase, RepositoryRow, RunRow, StoreEvent, StoreEventKin
 
 /** One small row per domain. Every commit of the domain compares or locks it. */
 export interface Guard {
-  /** Store time until which some process wants to hear of every event; 0 for none. */
+  /** Store time until which some process wants to hear of every event; 0, or a time that is over, for none. */
   watchedUntil: number
   /** There is more to do than the last commit could hold. */
   backlog: boolean

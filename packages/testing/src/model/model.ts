@@ -2,6 +2,7 @@ import {
   type Command,
   type Decide,
   type Decision,
+  type Guard,
   type HolderId,
   isAlive,
   queueOrder,
@@ -184,12 +185,17 @@ export class Model {
         ruleNamed('contract'),
         `The section says a clock lag of ${seen.clockLagMs} ms, the manifest ${this.#clockLagMs} ms.`,
       )
-    const guard = store.guardOf(domain)
+    // A watch that is over may be forgotten.
+    const current = ({ watchedUntil, backlog }: Guard): Guard => ({
+      watchedUntil: watchedUntil > seen.now ? watchedUntil : 0,
+      backlog,
+    })
+    const [guard, shown] = [current(store.guardOf(domain)), current(seen.guard)]
     for (const field of ['watchedUntil', 'backlog'] as const)
-      if (guard[field] !== seen.guard[field])
+      if (guard[field] !== shown[field])
         throw new Disagreement(
           ruleNamed('7'),
-          `The guard of ${domain} was committed with ${field} ${guard[field]}, and loaded with ${seen.guard[field]}.`,
+          `The guard of ${domain} was committed with ${field} ${guard[field]}, and loaded with ${shown[field]}.`,
         )
   }
 
