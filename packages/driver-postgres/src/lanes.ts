@@ -12,12 +12,15 @@ export interface Work {
 
 /** Batches that leave together at most: each takes a lock in the server's table of locks, which has room for some thousands. */
 const MOST_TOGETHER = 128
+/** Fewer are not worth a flight of their own beside another. */
+const FEWEST_BESIDE = 4
 /** A flight that takes longer than this, in ms, waits for somebody; the others do not wait with it. */
 const SLOW_MS = 20
 
 /**
- * Lets batches that come while others are on their way leave together: one connection with large transactions does more than many with
- * small ones. A further flight leaves beside the first one only when it is full, or when the first one is held up.
+ * Lets batches that come while others are on their way leave together, in two flights, so that the server is at work on one of them while this
+ * process is on the other: few connections with large transactions do more than many with small ones. A further flight leaves beside them
+ * only when it is full, or when one of them is held up.
  */
 export class Lanes {
   readonly #fly: (works: readonly Work[], signal: AbortSignal) => Promise<void>
@@ -61,14 +64,14 @@ export class Lanes {
   }
 
   #flush(): void {
-    while (this.#waiting.length > 0 && (this.#quick === 0 || this.#waiting.length >= MOST_TOGETHER)) {
+    for (let most = this.#room(); most > 0; most = this.#room()) {
       const together: Work[] = []
       const later: Work[] = []
       const domains = new Set<string>()
       for (const work of this.#waiting) {
         if (work.isOver) continue
         // A domain's second batch has to see what its first one did.
-        if (together.length === MOST_TOGETHER || domains.has(work.batch.domain)) later.push(work)
+        if (together.length === most || domains.has(work.batch.domain)) later.push(work)
         else {
           domains.add(work.batch.domain)
           together.push(work)
@@ -77,6 +80,14 @@ export class Lanes {
       this.#waiting = later
       if (together.length > 0) void this.#send(together)
     }
+  }
+
+  /** How many of those that wait may leave now. */
+  #room(): number {
+    const { length } = this.#waiting
+    if (length >= MOST_TOGETHER) return MOST_TOGETHER
+    if (this.#quick === 0) return length >= 2 * FEWEST_BESIDE ? Math.ceil(length / 2) : length
+    return this.#quick === 1 && length >= FEWEST_BESIDE ? length : 0
   }
 
   async #send(works: readonly Work[]): Promise<void> {

@@ -39,25 +39,31 @@ onEachServer((server) => {
       expect(second.token).toBeGreaterThan(first.token)
     })
 
-    test('of many repositories in one call is one round trip as well', async () => {
-      const proxy = await throughProxy(connectionString)
-      const driver = await openDriver({ connectionString: proxy.url, schema: newName('s') })
-      const holder = await openHolder(driver)
-      const round = async (name: string) => {
-        const batches = Array.from({ length: 40 }, (_, n) =>
-          batchOf(
-            [acquire(`acme/${name}`, holder, { repository: `acme/repo-${n}`, proposal: { limit: 9 } })],
-            holder,
-          ),
-        )
-        await driver.transact(batches, decide)
-        return batches.map(({ commands, error }) => error ?? commands[0]?.outcome?.kind)
-      }
-      await round('first')
-      const before = proxy.roundTrips()
-      expect(new Set(await round('second'))).toEqual(new Set(['granted']))
-      expect(proxy.roundTrips() - before).toBe(1)
-    })
+    test.each([
+      [7, 1],
+      [40, 2],
+    ])(
+      'of %i repositories in one call is %i round trips, which are under way together',
+      async (count, flights) => {
+        const proxy = await throughProxy(connectionString)
+        const driver = await openDriver({ connectionString: proxy.url, schema: newName('s') })
+        const holder = await openHolder(driver)
+        const round = async (name: string) => {
+          const batches = Array.from({ length: count }, (_, n) =>
+            batchOf(
+              [acquire(`acme/${name}`, holder, { repository: `acme/repo-${n}`, proposal: { limit: 9 } })],
+              holder,
+            ),
+          )
+          await driver.transact(batches, decide)
+          return batches.map(({ commands, error }) => error ?? commands[0]?.outcome?.kind)
+        }
+        await round('first')
+        const before = proxy.roundTrips()
+        expect(new Set(await round('second'))).toEqual(new Set(['granted']))
+        expect(proxy.roundTrips() - before).toBe(flights)
+      },
+    )
 
     /** Repositories, as they are before the command that is compared. */
     const situations: Record<
