@@ -149,8 +149,8 @@ export class EtcdTransport {
         const isCut = error.details?.includes('ECONNRESET')
         const again = (isCut || tries < 2 * this.#members.length) && (repeatable || isRefusal(error))
         if (!(again && mayHelpElsewhere(error) && Date.now() < until)) throw error
-        // A server that does not speak TLS, or one that is just going away: which of them, the next try tells.
-        if (isCut) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS))
+        // A server that does not speak TLS, or one that is just going away: which of them, another round tells.
+        if (isCut && this.#at === 0) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS))
       }
     }
   }

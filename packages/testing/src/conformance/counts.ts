@@ -8,20 +8,20 @@ import type { Rule } from './rule.ts'
 
 /** What must have happened before a walk may end: what was asked, of a row in which phase, with which outcome. */
 const CHANGES = [
-  ...[
-    'acquire record granted',
-    'acquire record waiting',
-    'acquire reserved granted',
-    'claim reserved running',
-  ],
-  ...['requeue running requeued', 'release running released', 'release reserved released'],
-  ...[
-    'finish running finished',
-    'finish reserved finished',
-    'finish waiting finished',
-    'remove waiting removed',
-  ],
-  ...['withdraw running withdrawn', 'withdraw reserved withdrawn', 'withdraw waiting withdrawn'],
+  'acquire record granted',
+  'acquire record waiting',
+  'acquire reserved granted',
+  'claim reserved running',
+  'requeue running requeued',
+  'release running released',
+  'release reserved released',
+  'finish running finished',
+  'finish reserved finished',
+  'finish waiting finished',
+  'remove waiting removed',
+  'withdraw running withdrawn',
+  'withdraw reserved withdrawn',
+  'withdraw waiting withdrawn',
 ]
 
 /** A walk in which one of them does not come about ends here: the driver does not do what was asked. */
