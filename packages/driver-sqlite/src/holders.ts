@@ -1,4 +1,4 @@
-import { type HolderId, HolderLostError, type HolderTerm } from '@slotkeeper/core/driver'
+import type { HolderId, HolderTerm } from '@slotkeeper/core/driver'
 import type { Store } from './store.ts'
 
 /** Each of these runs in a write transaction of its own. */
@@ -12,18 +12,18 @@ export function openHolder(store: Store, holder: HolderId, ttlMs: number): Holde
   return { now, ttlMs, epoch: 0, sweep: needsSweep(store, now) }
 }
 
-/** @throws HolderLostError for a holder that is dead, overdue or unknown */
-export function heartbeat(store: Store, holder: HolderId): HolderTerm {
+/** Nothing for a holder that is dead, overdue or unknown. Who is overdue is dead from then on, also by clocks that are a hair behind. */
+export function heartbeat(store: Store, holder: HolderId): HolderTerm | undefined {
   store.mustBeInPlace()
   const now = store.now()
   const cells = store.sql.heartbeat.get(now, holder, now)
-  if (cells === undefined) throw new HolderLostError(holder)
   store.mirror.forgetHolders()
+  if (cells === undefined) return void store.sql.bury.run(holder, now)
   return { now, ttlMs: cells[0] as number, epoch: cells[1] as number, sweep: needsSweep(store, now) }
 }
 
 export function closeHolder(store: Store, holder: HolderId): void {
-  store.sql.closeHolder.run(holder)
+  store.sql.bury.run(holder, Number.POSITIVE_INFINITY)
   store.mirror.forgetHolders()
 }
 

@@ -66,8 +66,7 @@ export function prepareStatements(db: Database) {
     heartbeat: rows(
       'UPDATE holder SET expires_at = ttl_ms + ? WHERE holder = ? AND dead = 0 AND expires_at > ? RETURNING ttl_ms, epoch',
     ),
-    closeHolder: run('UPDATE holder SET dead = 1 WHERE holder = ? AND dead = 0'),
-    /** holder, now */
+    /** holder, by when it has to be overdue */
     bury: run('UPDATE holder SET dead = 1 WHERE holder = ? AND dead = 0 AND expires_at <= ?'),
     bump: run('UPDATE holder SET epoch = epoch + 1 WHERE holder = ?'),
     overdueWork: db.prepare<[{ now: number }], number>(`SELECT ${OVERDUE_WORK}`).pluck(),

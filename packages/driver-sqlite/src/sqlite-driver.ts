@@ -5,6 +5,7 @@ import {
   type Driver,
   type Health,
   type HolderId,
+  HolderLostError,
   type HolderTerm,
   InternalError,
   ManagerClosedError,
@@ -104,7 +105,9 @@ class SqliteDriver implements Driver {
   }
 
   async heartbeat(holder: HolderId, signal?: AbortSignal): Promise<HolderTerm> {
-    return this.#write((store) => heartbeat(store, holder), signal)
+    const term = await this.#write((store) => heartbeat(store, holder), signal)
+    if (term === undefined) throw new HolderLostError(holder)
+    return term
   }
 
   async closeHolder(holder: HolderId, signal?: AbortSignal): Promise<void> {

@@ -186,6 +186,17 @@ describe('a holder', () => {
     await expect(one.heartbeat(lost)).rejects.toMatchObject({ code: 'SLOTKEEPER_HOLDER_LOST' })
   })
 
+  test('that was told that it is overdue stays dead for a process whose clock is a hair behind', async () => {
+    const path = newPath()
+    const [ahead, behind] = [new TestClock(), new TestClock()]
+    const [one, other] = [await openDriver(path, { clock: ahead }), await openDriver(path, { clock: behind })]
+    const holder = await openHolder(one, 10_000)
+    ahead.advance(10_000)
+    behind.advance(9_995)
+    await expect(one.heartbeat(holder)).rejects.toMatchObject({ code: 'SLOTKEEPER_HOLDER_LOST' })
+    await expect(other.heartbeat(holder)).rejects.toMatchObject({ code: 'SLOTKEEPER_HOLDER_LOST' })
+  })
+
   test('that is closed is dead at once; closing it again, or one that never was, does nothing', async () => {
     const driver = await openDriver(newPath())
     const holder = await openHolder(driver)
