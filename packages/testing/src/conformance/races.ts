@@ -56,8 +56,17 @@ export function raceRules(rule: Rule): void {
     const working = racers.map((racer) =>
       Promise.all(Array.from({ length: WORKERS }, () => race.work(racer, WISHES))),
     )
+    const over = new Set<number>()
+    for (const [at, work] of working.entries())
+      work.then(
+        () => over.add(at),
+        () => over.add(at),
+      )
     for (const [at, { faults }] of mortals.entries()) {
-      await lab.until('it has done something', () => faults.called.transact > 5 + 10 * at)
+      await lab.until(
+        'it has done something, or all that it had to do',
+        () => faults.called.transact > 4 * (at + 1) || over.has(at),
+      )
       faults.crash()
       race.crash(racers[at] as (typeof racers)[0])
     }
