@@ -22,6 +22,7 @@ export function heartbeat(store: Store, holder: HolderId): HolderTerm | undefine
   return { now, ttlMs: cells[0] as number, epoch: cells[1] as number, sweep: needsSweep(store, now) }
 }
 
+/** Has the holder dead from now on; nothing where it is dead already, or was never opened. */
 export function closeHolder(store: Store, holder: HolderId): void {
   store.sql.bury.run(holder, Number.POSITIVE_INFINITY)
   store.mirror.forgetHolders()

@@ -188,4 +188,5 @@ export function prepareStatements(db: Database) {
   }
 }
 
+/** What `prepareStatements` gives: every statement of a store, on one connection. */
 export type Statements = ReturnType<typeof prepareStatements>

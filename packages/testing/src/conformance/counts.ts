@@ -27,6 +27,7 @@ const CHANGES = [
 /** A walk in which one of them does not come about ends here: the driver does not do what was asked. */
 const LONGEST_WALK = 5000
 
+/** Rule 13: what a repository says of itself agrees with its rows, whatever was asked in whatever order, and whoever dies. */
 export function countRules(rule: Rule): void {
   rule('13. what a repository counts is what its rows are, after every kind of change', async (lab) => {
     const [desk, other] = await lab.desks(2)
