@@ -25,6 +25,9 @@ export interface Slot extends SlotInfo, AsyncDisposable {
    * @throws SlotkeeperError `SLOTKEEPER_NOT_DURABLE` for a worker's slot
    */
   requeue(options?: CallOptions & { readonly delayMs?: number }): Promise<RequeueOutcome>
-  /** Ends the run and frees the slot. A second time frees nothing and says so. Default state: `completed`. */
+  /**
+   * Ends the run and frees the slot. A second time frees nothing and says so. Default state: `completed`. When it fails, by
+   * `SLOTKEEPER_CALL_TIMEOUT` for one, the store may not have heard of it: the slot stays taken until it is released again or the Manager closes.
+   */
   release(options?: CallOptions & { readonly state?: FinalState }): Promise<ReleaseOutcome>
 }
