@@ -1,3 +1,4 @@
+import type { HolderId } from '@slotkeeper/core/driver'
 import { readNow, type Store } from './store.ts'
 import { COUNTED_MS } from './store-clock.ts'
 
@@ -10,24 +11,30 @@ const EVERY_MS = COUNTED_MS / 2
  */
 export class TimeKeeper {
   readonly #store: Store
+  /** Until when each of them lives, by the monotonic clock. */
+  readonly #holders = new Map<HolderId, number>()
   #timer: NodeJS.Timeout | undefined
-  /** By the monotonic clock. */
-  #until = 0
 
   constructor(store: Store) {
     this.#store = store
   }
 
   /** A holder lives for so long from now, unless it beats again. */
-  keep(ms: number): void {
-    this.#until = this.#store.clock.monotonic() + ms
+  keep(holder: HolderId, ms: number): void {
+    this.#holders.set(holder, this.#store.clock.monotonic() + ms)
     if (this.#timer === undefined) this.#arm(EVERY_MS)
+  }
+
+  /** A holder is closed; time goes on as long as there is another one. */
+  leave(holder: HolderId): void {
+    this.#holders.delete(holder)
+    if (this.#holders.size === 0) this.stop()
   }
 
   stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#until = 0
+    this.#holders.clear()
   }
 
   #arm(ms: number): void {
@@ -44,7 +51,9 @@ export class TimeKeeper {
       // Whoever needs the store is told by what it asks; until it answers, time stands still here.
     }
     const { silentMs } = time
-    if (this.#store.clock.monotonic() >= this.#until) this.#timer = undefined
+    const now = this.#store.clock.monotonic()
+    for (const [holder, until] of this.#holders) if (until <= now) this.#holders.delete(holder)
+    if (this.#holders.size === 0) this.stop()
     else if (this.#timer !== undefined) this.#arm(silentMs >= EVERY_MS ? EVERY_MS : EVERY_MS - silentMs)
   }
 }

@@ -1,10 +1,10 @@
 import type { RunKey } from '@slotkeeper/core'
-import { type Clock, systemClock } from '@slotkeeper/core/driver'
+import { type Clock, type HolderId, systemClock } from '@slotkeeper/core/driver'
 import { expect, test, vi } from 'vitest'
 import type { EtcdDriverOptions } from '../src/index.ts'
 import { userOf } from './support/cluster.ts'
 import { endpoints, newPrefix } from './support/servers.ts'
-import { granted, managerOf, repo, until } from './support/store.ts'
+import { driverOf, granted, managerOf, repo, until } from './support/store.ts'
 import { wayTo } from './support/way.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
@@ -116,4 +116,21 @@ test('what somebody who has just come gives time is not due early for those who 
     expect(performance.now() - asked).toBeGreaterThanOrEqual(HOLD_MS)
     expect(held.slot.isHeld).toBe(false)
   }
+})
+
+test('store time goes on while there is a holder, also when another one of the same process is closed', async () => {
+  const prefix = newPrefix()
+  const driver = driverOf({ endpoints: endpoints(), prefix })
+  await driver.open({ schema: 'migrate' })
+  const [first, second] = ['first', 'second'] as [HolderId, HolderId]
+  await driver.openHolder(second, 60_000)
+  await driver.openHolder(first, 60_000)
+  await driver.closeHolder(first)
+  const client = userOf(endpoints())
+  const storeTime = async () => Number(await client.get(`${prefix}/clock`).string())
+  const from = await storeTime()
+  await until(
+    'store time has gone on by more than it is counted',
+    async () => (await storeTime()) > from + 1500,
+  )
 })

@@ -8,7 +8,7 @@
  * - Rows whose holder died may be noticed a moment late: the model settles those that the driver showed. Rows whose time is over, and all
  *   in a domain that a sweep named, must be shown.
  * - A holder may live up to the manifest's clock lag longer than its TTL, or, in a store with leases, until the store ends it; and such a
- *   store's clock, which is no store time, may be ahead of it by as much.
+ *   store ends it by real time, however far store time has got.
  * - Slots are listed in any order, and a listing of a repository may be a moment old.
  * - A record past its `dueAt` may be there still, or not. Those of a repository that is being removed may be left behind: then they are
  *   never found again.

@@ -28,16 +28,16 @@ export interface Decided {
 }
 
 /**
- * The other side of the comparison: the shipped `decide` over plain maps. It has no clock: it decides with the times that the driver
- * showed, after it has looked at them.
+ * The other side of the comparison: the shipped `decide` over plain maps. It has no store time of its own: it decides with the times that
+ * the driver showed, after it has looked at them.
  */
 export class Model {
   readonly store: FakeStore
   readonly #decide: Decide
   readonly #clockLagMs: number
+  /** Until when each holder's last term reaches in this process's own time, from the moment at which it was asked for. */
+  readonly #terms = new Map<HolderId, number>()
   #now = Number.NEGATIVE_INFINITY
-  /** The store ends holders itself, by a clock that store time may lag behind. */
-  #hasLeases = false
 
   constructor(decide: Decide, traits: { readonly budget: number; readonly clockLagMs: number }) {
     this.#decide = decide
@@ -109,13 +109,15 @@ export class Model {
       this.store.runs.get(repository)?.delete(run)
   }
 
-  openHolder(id: HolderId, ttlMs: number, now: number): void {
+  /** `askedAt`: when it was asked for, by this process's monotonic clock. */
+  openHolder(id: HolderId, ttlMs: number, now: number, askedAt: number): void {
+    this.#terms.set(id, askedAt + ttlMs)
     const expiresAt = now + ttlMs + this.#clockLagMs
     this.store.holders.set(id, { holder: id, ttlMs, expiresAt, dead: false, epoch: 0 })
   }
 
   /** What the driver's heartbeat at `now` led to: it must have found the holder alive. */
-  beaten(id: HolderId, now: number): void {
+  beaten(id: HolderId, now: number, askedAt: number): void {
     const holder = this.store.holders.get(id)
     if (holder === undefined || holder.dead || holder.expiresAt + this.#clockLagMs <= now)
       throw new Disagreement(
@@ -123,6 +125,7 @@ export class Model {
         `A heartbeat revived ${id}, which was ${holder?.dead === true ? 'dead' : `overdue since ${holder?.expiresAt}`} at ${now}.`,
       )
     holder.expiresAt = Math.max(holder.expiresAt, now + holder.ttlMs + this.#clockLagMs)
+    this.#terms.set(id, askedAt + holder.ttlMs)
   }
 
   /** The driver said by `now` that the holder is lost: for ever, and not before its time. */
@@ -130,7 +133,7 @@ export class Model {
     this.tell(now, 'a read')
     const holder = this.store.holders.get(id)
     if (holder === undefined) return
-    if (!holder.dead && this.isTooEarly(holder, now))
+    if (!holder.dead && this.isTooEarly(id, now))
       throw new Disagreement(
         ruleNamed('8'),
         `The heartbeat of ${id} says at ${now} that it is lost, although it lives until ${holder.expiresAt}.`,
@@ -138,9 +141,13 @@ export class Model {
     holder.dead = true
   }
 
-  /** Whether a holder must be alive still. */
-  isTooEarly({ expiresAt }: { readonly expiresAt: number }, now: number): boolean {
-    return now < expiresAt - (this.#hasLeases ? 2 : 1) * this.#clockLagMs
+  /**
+   * Whether a holder must be alive still: by store time, and by real time as well. A store with leases ends holders by the latter, and its
+   * store time stands still while everybody who could raise it does.
+   */
+  isTooEarly(id: HolderId, now: number): boolean {
+    const { expiresAt } = this.store.holders.get(id) ?? { expiresAt: now }
+    return now < expiresAt - this.#clockLagMs && performance.now() < (this.#terms.get(id) ?? 0)
   }
 
   /** Whether a holder is as good as dead by then. */
@@ -212,7 +219,7 @@ export class Model {
       return
     }
     if (!lives) {
-      if (!known.dead && this.isTooEarly(known, now))
+      if (!known.dead && this.isTooEarly(id, now))
         throw new Disagreement(
           ruleNamed('8'),
           `${id} is taken for dead at ${now}, although it lives until ${known.expiresAt}.`,
@@ -227,7 +234,6 @@ export class Model {
         ruleNamed('8'),
         `${id} lives at ${now}, although its last heartbeat reaches to ${known.expiresAt} only.`,
       )
-    this.#hasLeases ||= shown.expiresAt === Number.POSITIVE_INFINITY
     // Within what is allowed, it lives as long as the driver says; where the store ends holders itself, that is for now.
     const until = shown.expiresAt === Number.POSITIVE_INFINITY ? now + 1 : shown.expiresAt
     known.expiresAt = Math.max(known.expiresAt, until)

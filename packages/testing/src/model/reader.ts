@@ -113,7 +113,7 @@ export class Reader {
       if (known === undefined) continue
       const lives = isAlive(shown, read.now)
       if (lives && known.dead) throw new Disagreement(ruleNamed('8'), `${id} is dead, and is read as alive.`)
-      if (!lives && !known.dead && this.#model.isTooEarly(known, read.now))
+      if (!lives && !known.dead && this.#model.isTooEarly(id, read.now))
         throw new Disagreement(
           ruleNamed('8'),
           `${id} is read as ${shown === undefined ? 'nobody' : 'dead'} at ${read.now}, although it lives until ${known.expiresAt}.`,

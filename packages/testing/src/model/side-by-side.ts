@@ -276,6 +276,7 @@ export class SideBySide {
     const holder = this.#callers.nextHolder(caller)
     const ttlMs = short ? this.#bench.shortMs : LONG_MS
     this.transcript.step(`driver ${driver} opens ${holder} for ${ttlMs} ms`)
+    const askedAt = performance.now()
     const term = await this.#driver(driver).openHolder(holder, ttlMs)
     this.#model.tell(term.now, `opening ${holder}`)
     if (term.ttlMs !== ttlMs)
@@ -283,7 +284,7 @@ export class SideBySide {
         ruleNamed('contract'),
         `The term of ${holder} is ${term.ttlMs} ms, not ${ttlMs} ms.`,
       )
-    this.#model.openHolder(holder, ttlMs, term.now)
+    this.#model.openHolder(holder, ttlMs, term.now, askedAt)
     this.#epochs.set(holder, { driver: term.epoch, model: 0 })
   }
 
@@ -293,10 +294,11 @@ export class SideBySide {
     if (holder === undefined || known === undefined) return
     this.transcript.step(`driver ${driver} sends a heartbeat of ${holder}`)
     const on = this.#driver(driver)
+    const askedAt = performance.now()
     try {
       const term = await on.heartbeat(holder)
       this.#model.tell(term.now, `the heartbeat of ${holder}`)
-      this.#model.beaten(holder, term.now)
+      this.#model.beaten(holder, term.now, askedAt)
       const told = this.#epochs.get(holder)
       if (told === undefined) return
       if (term.epoch > told.driver !== known.epoch > told.model)
