@@ -113,7 +113,10 @@ export class Engine extends StoreCalls implements KeeperHost {
       this.logger.info({ event: 'acquired', repository, run, holder, again, waitedMs }, 'acquired a slot')
     }
     // In one process nobody else can have been told of a new grant.
-    return this.synchronous && !again ? this.#newSlot(row, inHand) : this.slotOf(row)
+    if (this.synchronous && !again) return this.#newSlot(row, inHand)
+    const slot = this.slotOf(row)
+    slot.isGiven = true
+    return slot
   }
 
   /** Loses every slot of the holder when its deadline has passed. */
@@ -212,7 +215,7 @@ export class Engine extends StoreCalls implements KeeperHost {
     const held = this.slots.all()
     for (const slot of held) slot.lose('closed')
     try {
-      if (held.every((slot) => slot.durable))
+      if (held.every((slot) => slot.durable || slot.isEnding))
         await this.#leaveStore(new Set(held.map((slot) => slot.repository)))
     } catch (error) {
       this.logger.warn(

@@ -54,6 +54,8 @@ export class LocalSlot implements Slot, Indexed {
   readonly runUid: string | undefined
   readonly durable: boolean
   readonly meta: Readonly<Record<string, string>> | undefined
+  /** Somebody here works under it, or is to; else it was shown only, to whoever asked for something else. */
+  isGiven = true
   readonly #engine: Engine
   readonly #number: number
   readonly #acquiredAt: number | undefined
@@ -231,7 +233,8 @@ export class LocalSlot implements Slot, Indexed {
     return typeof this.#over === 'object' ? this.#over : undefined
   }
 
-  get #isEnding(): boolean {
+  /** It was asked for that it ends. */
+  get isEnding(): boolean {
     return this.#over === 'ending' || this.#over === 'ended'
   }
 
@@ -245,7 +248,7 @@ export class LocalSlot implements Slot, Indexed {
     due.cancel = this.#engine.clock.schedule(
       () => {
         if (this.#holdLeftMs() <= 0) this.lose('max-hold')
-        else if (!this.#isEnding) this.#limitHold(due)
+        else if (!this.isEnding) this.#limitHold(due)
       },
       Math.max(this.#holdLeftMs(), 1),
     )

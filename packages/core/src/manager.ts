@@ -26,6 +26,7 @@ import {
 import type { FinalState, RepositoryState, RunState } from './rows.ts'
 import { isFinal, isSlot } from './rows.ts'
 import type { Slot } from './slot.ts'
+import { checkFinal } from './slot-calls.ts'
 import {
   type QueueEntry,
   queueEntry,
@@ -165,7 +166,6 @@ export class Manager implements AsyncDisposable {
     options?: CallOptions & { readonly state?: FinalState },
   ): Promise<ReleaseOutcome> {
     const { repository, run, token } = checkRef(slot)
-    checkFinal(options?.state)
     const mine = this.#engine.slots.of(repository, run).find((held) => held.token === token)
     if (mine !== undefined) return this.#engine.slotCalls.releaseSlot(mine, options)
     return this.#engine.slotCalls.release(repository, { run, token }, options)
@@ -199,7 +199,14 @@ export class Manager implements AsyncDisposable {
       beyond: undefined,
       outcome: undefined,
     } as const
-    return this.#acquired(command, await this.#engine.perform(command, options))
+    try {
+      return this.#acquired(command, await this.#engine.perform(command, options))
+    } catch (error) {
+      // As long as its caller does not know of it, nobody keeps it.
+      if (!this.#engine.synchronous && !this.#engine.isClosed)
+        this.#engine.slotCalls.withdrawUnknown(repository, run, command.ticket)
+      throw error
+    }
   }
 
   /** How many slots are taken, by phase, how many wait, and the limit. A repository that nobody spoke of has none and no limit. */
@@ -497,13 +504,6 @@ export class Manager implements AsyncDisposable {
         throw new CallTimeoutError(`Acquiring ${repository} ${run}`, this.#engine.callTimeoutMs)
     }
   }
-}
-
-function checkFinal(state: unknown): void {
-  if (state !== undefined && !isFinal(state as FinalState))
-    throw new InvalidArgumentError(
-      `state is ${String(state)}: a slot ends as completed, failed, cancelled or expired.`,
-    )
 }
 
 function checkRef(slot: SlotRef): { repository: RepositoryKey; run: RunKey; token: number } {

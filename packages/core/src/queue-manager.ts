@@ -212,7 +212,10 @@ export class QueueManager {
   }
 
   #granted(run: RunKey, row: RunRow): EnqueueOutcome {
-    const slot = this.#engine.slotOf(row)
+    const known = this.#engine.inHand(row)
+    const slot = known ?? this.#engine.slotOf(row)
+    // A worker's, who has not heard of it yet: whoever enqueues does not get it.
+    if (known === undefined && !row.durable) slot.isGiven = false
     return { kind: isSlot(row.phase) && row.phase === 'running' ? 'running' : 'reserved', run, slot }
   }
 }

@@ -1,19 +1,34 @@
 import type { CallOptions } from './call-options.ts'
-import type { ClaimResult, ReleaseResult, RequeueResult, WithdrawCommand } from './commands.ts'
+import type {
+  ClaimResult,
+  ReleaseCommand,
+  ReleaseResult,
+  RequeueCommand,
+  RequeueResult,
+  WithdrawCommand,
+} from './commands.ts'
 import type { Engine } from './engine.ts'
-import { CallTimeoutError, SlotkeeperError } from './errors.ts'
+import { CallTimeoutError, InvalidArgumentError, SlotkeeperError } from './errors.ts'
 import type { HolderId, RepositoryKey, RunKey } from './keys.ts'
 import type { LocalSlot } from './local-slot.ts'
 import type { ClaimOutcome, ReleaseOutcome, RequeueOutcome } from './outcomes.ts'
-import type { FinalState, RunRow } from './rows.ts'
+import { type FinalState, isFinal, type RunRow } from './rows.ts'
+import type { OutcomeOf } from './store-call.ts'
 
 /** The commonest outcome of a release, and the promise of it: both the same for everybody. */
 const PASSED_TO_NOBODY: ReleaseOutcome = Object.freeze({ kind: 'released', promoted: Object.freeze([]) })
 const RELEASED = Promise.resolve(PASSED_TO_NOBODY)
 
+interface ReleaseOptions extends CallOptions {
+  readonly state?: FinalState
+  readonly force?: { readonly actor: string; readonly reason: string }
+}
+
 /** What the store is told of a slot once it was granted: that it is claimed, given back, released or withdrawn. */
 export class SlotCalls {
   readonly #engine: Engine
+  /** Slots of which the store is told in the background that they ended. */
+  readonly #later = new Set<LocalSlot>()
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -55,18 +70,16 @@ export class SlotCalls {
   ): Promise<RequeueOutcome> {
     slot.end('requeued')
     this.#engine.forget(slot)
-    const outcome: RequeueResult = await this.#engine.perform(
-      {
-        kind: 'requeue',
-        repository: slot.repository,
-        run: slot.run,
-        token: slot.token,
-        ticket: this.#engine.ticket(),
-        delayMs: options?.delayMs ?? 0,
-        outcome: undefined,
-      },
-      options,
-    )
+    const command: RequeueCommand = {
+      kind: 'requeue',
+      repository: slot.repository,
+      run: slot.run,
+      token: slot.token,
+      ticket: this.#engine.ticket(),
+      delayMs: options?.delayMs ?? 0,
+      outcome: undefined,
+    }
+    const outcome: RequeueResult = await this.#tell(slot, command, options)
     if (outcome.kind === 'not-durable')
       throw new SlotkeeperError(
         'SLOTKEEPER_NOT_DURABLE',
@@ -75,7 +88,7 @@ export class SlotCalls {
     return outcome.kind === 'requeued' ? { kind: 'requeued', place: outcome.place } : outcome
   }
 
-  /** Ends a slot in hand. When the store cannot be told, the slot stays in hand, and may be released again. */
+  /** Ends a slot in hand. When the store cannot be told in time, the call fails, and it is told in the background. */
   releaseSlot(
     slot: LocalSlot,
     options?: CallOptions & { readonly state?: FinalState },
@@ -92,6 +105,8 @@ export class SlotCalls {
     slot: LocalSlot,
     options: (CallOptions & { readonly state?: FinalState }) | undefined,
   ): ReleaseOutcome | Promise<ReleaseOutcome> {
+    this.#engine.checkCall(true, options)
+    checkFinal(options?.state)
     slot.end('released')
     const next = this.#releaseAtOnce(slot, options)
     if (next !== undefined) {
@@ -101,16 +116,58 @@ export class SlotCalls {
       this.#engine.waitRoom.granted(next)
       return { kind: 'released', promoted: [next.run] }
     }
-    // It stays in hand until the store has heard, so that it may be released again, and closing waits for it.
-    const answer = this.release(slot.repository, slot, options)
-    if (!(answer instanceof Promise)) {
-      this.#ended(slot)
-      return answer
+    // It stays in hand until the store has heard, so that closing waits for it.
+    const answer = this.#tell(slot, this.#releaseCommand(slot.repository, slot, options), options)
+    if (!(answer instanceof Promise)) return this.#released(slot.repository, slot.run, answer)
+    return answer.then((outcome) => this.#released(slot.repository, slot.run, outcome))
+  }
+
+  /**
+   * Tells the store that a slot ended. That happens whatever the caller is told: when the store does not hear in time, it is told in the
+   * background, until it hears, or the holder is lost, which ends a worker's slot as well.
+   */
+  #tell<C extends ReleaseCommand | RequeueCommand>(
+    slot: LocalSlot,
+    command: C,
+    options: CallOptions | undefined,
+  ): OutcomeOf<C> | Promise<OutcomeOf<C>> {
+    const heard = this.#engine.endings.begin(slot.repository, slot.run)
+    const done = () => {
+      heard()
+      if (command.kind === 'release') this.#ended(slot)
     }
-    return answer.then((outcome) => {
-      this.#ended(slot)
+    const failed = (error: unknown): never => {
+      // One is enough, however often the caller asks.
+      if (this.#later.has(slot)) heard()
+      else void this.#tellLater(slot, command, error).then(done)
+      throw error
+    }
+    const told = (outcome: OutcomeOf<C>) => {
+      done()
       return outcome
-    })
+    }
+    let answer: OutcomeOf<C> | Promise<OutcomeOf<C>>
+    try {
+      answer = this.#engine.perform(command, options)
+    } catch (error) {
+      return failed(error)
+    }
+    return answer instanceof Promise ? answer.then(told, failed) : told(answer)
+  }
+
+  async #tellLater(slot: LocalSlot, command: ReleaseCommand | RequeueCommand, error: unknown): Promise<void> {
+    const { repository, run, durable, holder } = slot
+    this.#engine.logger.error(
+      { event: `${command.kind}-failed`, repository, run, error },
+      `the store has not heard of a ${command.kind}; telling it in the background`,
+    )
+    this.#later.add(slot)
+    await this.#engine.persist(
+      `${command.kind} of ${run}`,
+      () => durable || this.#engine.keeper.holder === holder,
+      () => this.#engine.performLater(command),
+    )
+    this.#later.delete(slot)
   }
 
   /** The row that got its place, its own where nobody did; `undefined` = it is a command for `perform`, and nothing was changed. */
@@ -119,7 +176,6 @@ export class SlotCalls {
     options: (CallOptions & { readonly state?: FinalState }) | undefined,
   ): RunRow | undefined {
     if (this.#engine.atOnce === undefined || this.#engine.isClosed) return undefined
-    if (options !== undefined) this.#engine.checkCall(true, options)
     const state = options?.state ?? 'completed'
     return this.#engine.atOnce.release(slot, { token: slot.token, ticket: this.#engine.ticket(), state })
   }
@@ -134,26 +190,22 @@ export class SlotCalls {
   release(
     repository: RepositoryKey,
     of: Pick<LocalSlot, 'run' | 'token'>,
-    options?: CallOptions & {
-      readonly state?: FinalState
-      readonly force?: { actor: string; reason: string }
-    },
+    options?: ReleaseOptions,
   ): ReleaseOutcome | Promise<ReleaseOutcome> {
-    const answer = this.#engine.perform(
-      {
-        kind: 'release',
-        repository,
-        run: of.run,
-        token: of.token,
-        ticket: this.#engine.ticket(),
-        state: options?.state ?? 'completed',
-        force: options?.force,
-        outcome: undefined,
-      },
-      options,
-    )
+    checkFinal(options?.state)
+    const answer = this.#engine.perform(this.#releaseCommand(repository, of, options), options)
     if (!(answer instanceof Promise)) return this.#released(repository, of.run, answer)
     return answer.then((outcome) => this.#released(repository, of.run, outcome))
+  }
+
+  #releaseCommand(
+    repository: RepositoryKey,
+    { run, token }: Pick<LocalSlot, 'run' | 'token'>,
+    options: ReleaseOptions | undefined,
+  ): ReleaseCommand {
+    const { state = 'completed', force } = options ?? {}
+    const ticket = this.#engine.ticket()
+    return { kind: 'release', repository, run, token, ticket, state, force, outcome: undefined }
   }
 
   #released(repository: RepositoryKey, run: RunKey, outcome: ReleaseResult): ReleaseOutcome {
@@ -166,68 +218,39 @@ export class SlotCalls {
     this.#engine.logger.info({ event: 'released', repository, run, outcome }, 'released a slot')
   }
 
-  /**
-   * Ends a slot for a caller who has nobody to give an error to: when the store cannot be told in time, goes on telling it in the
-   * background, until it hears, or the holder is lost, which ends the slot as well.
-   */
+  /** Ends a slot for a caller who has nobody to give an error to. */
   giveUpSlot(slot: LocalSlot, state: FinalState): void | Promise<void> {
     try {
       const answer = this.#endSlot(slot, { state })
-      if (answer instanceof Promise)
-        return answer.then(
-          () => {},
-          (error) => this.#releaseLater(slot, state, error),
-        )
-    } catch (error) {
-      this.#releaseLater(slot, state, error)
+      if (answer instanceof Promise) return answer.then(nothing, nothing)
+    } catch {
+      // The Manager is closed, which ended the slot; of anything else the store is told in the background, and that was logged.
     }
-  }
-
-  #releaseLater(slot: LocalSlot, state: FinalState, error: unknown): void {
-    this.#engine.logger.error(
-      { event: 'release-failed', repository: slot.repository, run: slot.run, error },
-      'a slot could not be released; trying on in the background',
-    )
-    slot.end('released')
-    this.#engine.forget(slot)
-    const { holder } = slot
-    this.#engine.persist(
-      `release of ${slot.run}`,
-      () => this.#engine.keeper.holder === holder,
-      () =>
-        this.#engine.performLater({
-          kind: 'release',
-          repository: slot.repository,
-          run: slot.run,
-          token: slot.token,
-          ticket: this.#engine.ticket(),
-          state,
-          force: undefined,
-          outcome: undefined,
-        }),
-    )
   }
 
   /** Takes back what a ticket may have led to, now or as soon as the store hears. */
   withdraw(repository: RepositoryKey, run: RunKey, of: string): void {
     const command = this.#withdrawal(repository, run, of, false)
     if (this.#engine.synchronous) this.#engine.performNow(command)
-    else
-      this.#engine.persist(
-        `withdrawal of ${run}`,
-        () => true,
-        () => this.#engine.performLater(command),
-      )
+    else this.#withdrawLater(command)
   }
 
   /** The same for a slot that the store has and nobody here knows; a durable one becomes an orphan, for its run may have been started. */
-  withdrawUnknown(repository: RepositoryKey, run: RunKey, of: string, isUnknown: () => boolean): void {
-    const command = this.#withdrawal(repository, run, of, true)
-    this.#engine.persist(`withdrawal of ${run}`, isUnknown, async () => {
+  withdrawUnknown(repository: RepositoryKey, run: RunKey, of: string, isUnknown?: () => boolean): void {
+    this.#withdrawLater(this.#withdrawal(repository, run, of, true), isUnknown)
+  }
+
+  #withdrawLater(command: WithdrawCommand, isUnknown?: () => boolean): void {
+    const { repository, run, of } = command
+    const heard = this.#engine.endings.begin(repository, run)
+    const inHand = () => this.#engine.slots.ofTicket(repository, run, of)
+    // Another caller may have been given the same slot.
+    const wanted = isUnknown ?? (() => inHand()?.isGiven !== true)
+    const attempt = async () => {
       const outcome = await this.#engine.performLater(command)
-      // It may have been handed out while this was under way.
-      if (outcome.kind === 'withdrawn') this.#engine.slots.ofTicket(repository, run, of)?.lose('removed')
-    })
+      if (outcome.kind === 'withdrawn') inHand()?.lose('removed')
+    }
+    void this.#engine.persist(`withdrawal of ${run}`, wanted, attempt).then(heard)
   }
 
   #withdrawal(repository: RepositoryKey, run: RunKey, of: string, orphan: boolean): WithdrawCommand {
@@ -242,3 +265,13 @@ export class SlotCalls {
     }
   }
 }
+
+/** @throws InvalidArgumentError for a state that no slot ends in */
+export function checkFinal(state: unknown): void {
+  if (state !== undefined && !isFinal(state as FinalState))
+    throw new InvalidArgumentError(
+      `state is ${String(state)}: a slot ends as completed, failed, cancelled or expired.`,
+    )
+}
+
+function nothing(): void {}

@@ -21,13 +21,15 @@ export interface Slot extends SlotInfo, AsyncDisposable {
   claim(options?: CallOptions): Promise<ClaimOutcome>
   /**
    * Gives a durable slot back because its start provably did not happen; the run waits again at its old place, parked for `delayMs`
-   * (default 0: not at all).
+   * (default 0: not at all). When the call fails, the store is told in the background, as of a release.
    * @throws SlotkeeperError `SLOTKEEPER_NOT_DURABLE` for a worker's slot
    */
   requeue(options?: CallOptions & { readonly delayMs?: number }): Promise<RequeueOutcome>
   /**
-   * Ends the run and frees the slot. A second time frees nothing and says so. Default state: `completed`. When it fails, by
-   * `SLOTKEEPER_CALL_TIMEOUT` for one, the store may not have heard of it: the slot stays taken until it is released again or the Manager closes.
+   * Ends the run and frees the slot. A second time frees nothing and says so. Default state: `completed`. It happens once it is asked
+   * for: when the call fails, by `SLOTKEEPER_CALL_TIMEOUT` for one, the store is told in the background until it has heard, and whoever
+   * asks for the run again gets a new slot after that.
+   * @throws InvalidArgumentError for options that cannot be meant: then the slot is held on
    */
   release(options?: CallOptions & { readonly state?: FinalState }): Promise<ReleaseOutcome>
 }

@@ -27,6 +27,8 @@ export interface CallHost {
   send(entry: Entry): void
   /** The store calls this holder dead. */
   holderDead(holder: HolderId | undefined): void
+  /** Resolves when the store has heard the end of what such an outcome gives; `undefined`: it is not about to end. */
+  endingOf(command: Command, outcome: Command['outcome']): Promise<void> | undefined
   /** An attempt failed in a way that passes. */
   failed(command: Command, attempt: number, error: SlotkeeperError): void
   /** An attempt may have been committed although it seemed to fail. */
@@ -83,8 +85,10 @@ export class StoreCall<C extends Command> implements Entry, Limited {
   resolve(): void {
     if (this.limitedAt < 0) return
     const outcome = this.command.outcome as OutcomeOf<C>
+    const ending = this.#host.endingOf(this.#asked, outcome)
     if (outcome.kind === 'too-late') this.reject(this.#expired())
     else if (outcome.kind === 'holder-dead') void this.#again()
+    else if (ending !== undefined) void this.#again(ending)
     else if (this.#end()) {
       // What an earlier attempt brought about besides its outcome was told to nobody.
       if (this.#failure !== undefined) this.#host.doubted()
@@ -138,19 +142,20 @@ export class StoreCall<C extends Command> implements Entry, Limited {
     this.#host.send(this)
   }
 
-  /** Asks again after a pause; without an error because the holder was dead. */
-  async #again(error?: SlotkeeperError): Promise<void> {
+  /** Asks again after a pause, or when what it would be given has ended; without a reason because the holder was dead. */
+  async #again(reason?: SlotkeeperError | Promise<void>): Promise<void> {
     const { clock, random, closing } = this.#host
     try {
-      if (error === undefined) this.#host.holderDead((this.command as { holder?: HolderId }).holder)
-      else {
-        this.#failure = error
-        this.#host.failed(this.#asked, this.#attempt, error)
+      if (reason === undefined) this.#host.holderDead((this.command as { holder?: HolderId }).holder)
+      else if (!(reason instanceof Promise)) {
+        this.#failure = reason
+        this.#host.failed(this.#asked, this.#attempt, reason)
       }
       const waitMs = backOffMs(this.#attempt, random)
       if (clock.monotonic() + waitMs >= this.until) return this.expire()
-      if (this.list === undefined) await pause(clock, waitMs, closing)
-      else await this.list.others(this, () => pause(clock, waitMs, closing))
+      const wait = () => (reason instanceof Promise ? reason : pause(clock, waitMs, closing))
+      if (this.list === undefined) await wait()
+      else await this.list.others(this, wait)
       if (this.limitedAt < 0) return this.list?.over(this)
       this.#attempt++
       this.command = { ...this.#asked, outcome: undefined }

@@ -8,6 +8,7 @@ import type { Command } from './commands.ts'
 import { createDecide } from './decide/decide.ts'
 import { DirectCalls } from './direct-calls.ts'
 import type { DomainBatch, Driver } from './driver.ts'
+import { Endings } from './endings.ts'
 import { CallTimeoutError, isSlotkeeperError, ManagerClosedError, type SlotkeeperError } from './errors.ts'
 import type { HolderKeeper } from './holder-keeper.ts'
 import { checkKey, type HolderId, type RepositoryKey, type RunKey } from './keys.ts'
@@ -15,7 +16,7 @@ import { type Logger, silentLogger } from './logger.ts'
 import { type ManagerOptions, type ResolvedOptions, resolveOptions } from './manager-options.ts'
 import { type MetricLabels, type Metrics, silentMetrics } from './metrics.ts'
 import { randomId } from './random-id.ts'
-import type { RunRow } from './rows.ts'
+import { isSlot, type RunRow } from './rows.ts'
 import type { Decide } from './section.ts'
 import { type CallHost, type OutcomeOf, StoreCall } from './store-call.ts'
 import { ticketSource } from './ticket.ts'
@@ -45,6 +46,7 @@ export abstract class StoreCalls implements BatcherHost, CallHost {
   readonly labels: MetricLabels
   /** Calls whose answers are awaited. */
   readonly asking: CallLimits
+  readonly endings = new Endings()
   abstract readonly keeper: HolderKeeper
   /** Set once the Manager closes: new calls are refused. */
   protected refusing = false
@@ -210,6 +212,15 @@ export abstract class StoreCalls implements BatcherHost, CallHost {
     return needsHolder ? this.keeper.ensure(now) : undefined
   }
 
+  endingOf(command: Command, outcome: Command['outcome']): Promise<void> | undefined {
+    // Only who takes a slot or a place is given one.
+    if (!('holder' in command) || outcome === undefined || !('row' in outcome)) return undefined
+    const { ticket } = command
+    const { row } = outcome
+    const isOwn = (isSlot(row.phase) ? (row.grantedTo ?? row.ticket) : row.ticket) === ticket
+    return isOwn ? undefined : this.endings.of(row.repository, row.run)
+  }
+
   validUntil(timeoutMs: number, now: number): number {
     // Slack, because store time may be told a heartbeat late.
     return (
@@ -278,8 +289,11 @@ export abstract class StoreCalls implements BatcherHost, CallHost {
     else this.#direct.decideAll(domain, [])
   }
 
-  /** Tries again in the background while it is wanted and the Manager is open, saying so each time. */
-  persist(what: string, wanted: () => boolean, attempt: () => Promise<unknown>): void {
+  /**
+   * Tries again in the background while it is wanted and the Manager is open, saying so each time. Resolves when it was done, and when it
+   * is not tried any more.
+   */
+  persist(what: string, wanted: () => boolean, attempt: () => Promise<unknown>): Promise<void> {
     const loop = async () => {
       for (let failures = 0; wanted() && !this.closing.aborted; failures++) {
         try {
@@ -294,6 +308,7 @@ export abstract class StoreCalls implements BatcherHost, CallHost {
     }
     const task = loop().finally(() => this.#background.delete(task))
     this.#background.add(task)
+    return task
   }
 
   /** Ends the connections' calls, and waits for what was under way. */

@@ -47,7 +47,7 @@ export function acquire(
   if (row !== undefined) settle(section, policy, repository, row)
   if (row === undefined) return begin(section, policy, repository, undefined, command, alone)
   if (row.phase === 'record') {
-    if (row.ending === 'expired' && row.endedBy === undefined && row.ticket === command.ticket)
+    if (isResumable(row) && row.ticket === command.ticket)
       return command.mode === 'try'
         ? begin(section, policy, repository, row, command, alone)
         : resume(section, repository, row, command)
@@ -264,6 +264,11 @@ function isRepetition(row: RunRow, command: AcquireCommand): boolean {
   if (isPast(row, command.ticket)) return true
   if (command.audit !== undefined && isGuess(row)) return false
   return command.runUid !== undefined && command.runUid === row.runUid && isFinal(row.state)
+}
+
+/** It died with its holder, and nobody said meanwhile how it ended. */
+function isResumable({ ending, endedBy, state }: RunRow): boolean {
+  return ending === 'expired' && endedBy === undefined && (state === 'expired' || !isFinal(state))
 }
 
 /** The ticket, or a later one of its caller, led to this row or was given its slot. */

@@ -223,6 +223,18 @@ describe('places and successors', () => {
     expect(scene.row('A')).toMatchObject({ phase: 'waiting', sequence: 2, ticket: wait.ticket })
   })
 
+  test('a wait whose run was said to be over does not go on when it asks again after its holder died', () => {
+    const scene = new Scene()
+    const wait = scene.acquire(0, 'A')
+    scene.send(wait)
+    scene.send(scene.runState(0, 'A', 'cancelled'))
+    scene.world.store.now += HOLDER_TTL_MS
+    const repeated = { ...again(wait), holder: scene.world.callers.holder(0) }
+    scene.send(repeated)
+    expect(repeated.outcome).toMatchObject({ kind: 'refused', reason: 'finished' })
+    expect(scene.row('A')).toMatchObject({ phase: 'record', state: 'cancelled' })
+  })
+
   test('finishing a waiting run gives its place to nobody', () => {
     const scene = new Scene()
     scene.send(scene.acquire(0, 'X'))

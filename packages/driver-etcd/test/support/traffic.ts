@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { RunKey, Slot } from '@slotkeeper/core'
+import type { RunKey } from '@slotkeeper/core'
 import { expect } from 'vitest'
 import { managerOf, repo, until } from './store.ts'
 
@@ -34,18 +34,7 @@ export function traffic(endpoints: readonly string[], limit: number): Traffic {
           await sleep(1)
           held--
         }
-        await giveBack(slot)
-      } catch (error) {
-        if (signal.aborted) return
-        expect(error).toMatchObject({ retryable: true })
-      }
-  }
-  // A slot whose release failed is still in hand: it is released again, or nobody else ever gets it.
-  const giveBack = async (slot: Slot) => {
-    for (;;)
-      try {
         await slot.release()
-        return
       } catch (error) {
         if (signal.aborted) return
         expect(error).toMatchObject({ retryable: true })

@@ -19,6 +19,9 @@ const EXPECTED: ReadonlySet<string> = new Set([
   'SLOTKEEPER_SLOT_LOST',
 ])
 
+/** So often a run is tried whose calls fail. */
+const MOST_TRIES = 3
+
 /** What a user's abort gives. */
 const CHANGED_MIND = new Error('changed its mind')
 
@@ -241,20 +244,22 @@ export class Actor {
     })
   }
 
-  /** Gives a slot back and looks at what is said; a second time frees nothing. */
-  async giveBack(slot: Slot, state: FinalState, twice: boolean): Promise<void> {
+  /** Gives a slot back and looks at what is said; a second time frees nothing. @returns false where the store did not hear in time */
+  async giveBack(slot: Slot, state: FinalState, twice: boolean): Promise<boolean> {
     const { world } = this
     try {
       await this.call('release', slot.release({ state }))
-      if (!twice) return
+      if (!twice) return true
       const again = await this.call('second release', this.manager.releaseSlot(slot))
       if (again.kind === 'released') world.broken(4, `a second release of ${slot.run} freed it again`)
+      return true
     } catch (error) {
       this.#judge('release', error)
       const disposed = Promise.resolve(slot[Symbol.asyncDispose]())
       await this.call('dispose', disposed, 2 * world.traits.callTimeoutMs).catch((cause) =>
         this.#judge('dispose', cause),
       )
+      return false
     }
   }
 
@@ -337,22 +342,47 @@ export class Actor {
     this.world.bodies.end(body, 'done')
   }
 
+  /** Tries again when it was told that a call failed, as everybody does: at once, and for the same run. */
   async #try(step: OpStep, repository: Repository, run: RunKey): Promise<void> {
-    const { world } = this
     this.#tried.add(`${keyed(repository).key} ${run}`)
-    const first = await this.call(
-      'acquire',
-      this.manager.acquireSlot({ repository, run, durable: step.b > 0.85 }),
-    )
-    if (first.kind !== 'granted' || first.again) return
+    for (let tries = 1; ; tries++)
+      try {
+        const done = await this.#tryOnce(step, repository, run)
+        if (done || tries === MOST_TRIES) return
+      } catch (error) {
+        if (tries === MOST_TRIES || this.closing || this.of.dead) throw error
+        this.#judge('try', error)
+      }
+  }
+
+  /** @returns false where the slot could not be given back in time */
+  async #tryOnce(step: OpStep, repository: Repository, run: RunKey): Promise<boolean> {
+    const { world } = this
+    // Some have little patience, and ask again before it is known what came of the first time.
+    const timeoutMs = step.b < 0.5 ? 1 + 2 * world.traits.latencyMs : world.traits.callTimeoutMs
+    const request = { repository, run, durable: step.b > 0.85, timeoutMs }
+    const first = await this.call('acquire', this.manager.acquireSlot(request), timeoutMs)
+    if (first.kind !== 'granted') return true
     const { slot } = first
-    if (slot.durable) return await this.controller.runs(slot)
+    // Somebody else here works under it. Else its caller was told that the first try failed, and this is the second one.
+    if (first.again && this.#works(slot)) return true
+    if (slot.durable) {
+      await this.controller.runs(slot)
+      return true
+    }
     const body = world.bodies.begin(this.of, slot)
-    if (body === undefined) return
+    if (body === undefined) return true
     if (step.a < 0.3) await this.#again(body, repository, run)
     await this.pause(step.holdMs, slot.signal)
     world.bodies.end(body, 'done')
-    await this.giveBack(slot, 'completed', step.a > 0.7)
+    return await this.giveBack(slot, 'completed', step.a > 0.7)
+  }
+
+  /** Whether a body of this process runs under the slot. */
+  #works({ repository, fencingToken }: Slot): boolean {
+    return [...this.world.bodies.running].some(
+      (body) => body.of === this.of && body.repository === repository && body.token === fencingToken,
+    )
   }
 
   /** Rule 4: the same holder gets the same lease. */

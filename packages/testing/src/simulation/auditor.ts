@@ -289,7 +289,11 @@ export class Auditor {
     const givenBack =
       isSlot(was.phase) && is.state === 'queued' && (is.phase === 'waiting' || isSlot(is.phase))
     // What died with its holder goes on when its caller, who never heard of it, asks again.
-    const resumed = was.phase === 'record' && was.ending === 'expired' && was.endedBy === undefined
+    const resumed =
+      was.phase === 'record' &&
+      was.ending === 'expired' &&
+      was.endedBy === undefined &&
+      (was.state === 'expired' || !isFinal(was.state))
     if (is.ending === 'withdrawn' || (givenBack && !isFinal(was.state)) || resumed) return
     this.#host.broken(6, `${is.run} went from ${was.state} to ${is.state}`)
   }

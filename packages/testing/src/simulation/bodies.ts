@@ -85,8 +85,16 @@ export class Bodies {
       freed: this.#gone.get(`${repository} ${fencingToken}`),
       stale: false,
     }
+    // What others took away meanwhile is told by the next heartbeat, also to whoever is handed it late.
+    const isTaken = body.freed !== undefined && body.freed !== 'holder-dead' && body.freed !== 'due'
     for (const other of this.#running)
-      if (other.repository === repository && other.run === run && other.freed === undefined && !durable)
+      if (
+        other.repository === repository &&
+        other.run === run &&
+        other.freed === undefined &&
+        !durable &&
+        !isTaken
+      )
         this.#host.broken(4, `${of.name} runs ${run}, which runs in ${other.of.name} already`)
     this.#running.add(body)
     this.started++

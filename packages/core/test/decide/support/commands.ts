@@ -7,10 +7,11 @@ import type {
   ReleaseCommand,
   RemoveCommand,
   RequeueCommand,
+  RunStateCommand,
   WithdrawCommand,
 } from '../../../src/commands.ts'
 import type { RepositoryKey, RunKey } from '../../../src/keys.ts'
-import type { RunRow } from '../../../src/rows.ts'
+import type { RunRow, RunState } from '../../../src/rows.ts'
 import { type Commit, World } from './world.ts'
 
 /** The one repository of examples. */
@@ -108,6 +109,10 @@ export class Scene {
 
   remove(caller: number, run: string): RemoveCommand {
     return { kind: 'remove', ...this.#base(caller, run), outcome: undefined }
+  }
+
+  runState(caller: number, run: string, state: RunState): RunStateCommand {
+    return { kind: 'run-state', ...this.#base(caller, run), runUid: undefined, state, outcome: undefined }
   }
 
   limit(caller: number, limit: number): LimitCommand {
