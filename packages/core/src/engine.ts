@@ -148,7 +148,7 @@ export class Engine extends StoreCalls implements KeeperHost {
 
   /** Opens a holder if there is none, now or as soon as the store hears. */
   keepAlive(): void {
-    this.persist(
+    void this.persist(
       'opening a holder',
       () => this.hub.isWatching,
       async () => {
@@ -174,7 +174,7 @@ export class Engine extends StoreCalls implements KeeperHost {
       return
     }
     this.#sweeping = true
-    this.persist(
+    void this.persist(
       'a sweep',
       () => this.#sweeping,
       async () => {

@@ -62,7 +62,7 @@ export class Looks {
       const look = this.#looking
       this.#looking = undefined
       if (look === undefined || this.#engine.closing.aborted) return
-      this.#engine.persist(
+      void this.#engine.persist(
         'a look at the store',
         () => true,
         () => this.#read(look),

@@ -232,7 +232,7 @@ export class WatchHub {
       forMs: WATCH_MS,
       outcome: undefined,
     } as const
-    engine.persist(
+    void engine.persist(
       `watching ${repository}`,
       () => this.#domains.has(repository),
       async () => {
