@@ -209,6 +209,8 @@ export class WaitRoom {
         if (!waiter.durable && result.row.holder !== undefined) waiter.holder = result.row.holder
         this.#supersede(waiter, result.replaced)
         this.#supersedeOlder(waiter)
+        // Lost while the answer was under way.
+        if (!waiter.durable && waiter.holder !== this.#engine.holder()) return void this.#ask(waiter, true)
         if (waiter.hinted) this.#engine.hub.lookAt(waiter)
         waiter.hinted = false
         return
