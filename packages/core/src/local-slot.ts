@@ -3,7 +3,7 @@ import type { CallOptions } from './call-options.ts'
 import type { Cancel } from './clock.ts'
 import type { DomainInHand } from './driver.ts'
 import type { Engine } from './engine.ts'
-import { type LossReason, SlotkeeperError, SlotLostError } from './errors.ts'
+import { type LossReason, SlotLostError } from './errors.ts'
 import { type HolderId, type LeaseId, leaseOf, type RepositoryKey, type RunKey } from './keys.ts'
 import type { ClaimOutcome, ReleaseOutcome, RequeueOutcome } from './outcomes.ts'
 import type { FinalState, RunRow } from './rows.ts'
@@ -147,13 +147,6 @@ export class LocalSlot implements Slot, Indexed {
   }
 
   requeue(options?: CallOptions & { readonly delayMs?: number }): Promise<RequeueOutcome> {
-    if (!this.durable)
-      return Promise.reject(
-        new SlotkeeperError(
-          'SLOTKEEPER_NOT_DURABLE',
-          `${this.repository} ${this.run} is a worker's slot: it cannot be given back, only released.`,
-        ),
-      )
     return this.#engine.slotCalls.requeue(this, options)
   }
 

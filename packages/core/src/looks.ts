@@ -140,10 +140,9 @@ export class Looks {
         { event: 'unknown-slot', repository: row.repository, run: row.run },
         'the store has a slot of this holder that nobody here asked for; withdrawing it',
       )
-      engine.slotCalls.withdrawUnknown(
-        row.repository,
-        row.run,
-        row.grantedTo ?? row.ticket,
+      engine.slotCalls.withdraw(
+        { repository, run, ticket: grantedTo ?? ticket },
+        true,
         () => !this.#isKnown(row),
       )
     }

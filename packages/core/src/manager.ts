@@ -1,5 +1,5 @@
 import type { CallOptions } from './call-options.ts'
-import type { AcquireResult, Command } from './commands.ts'
+import type { AcquireCommand, AcquireResult, AdoptCommand, Command } from './commands.ts'
 import { newRepository } from './decide/limits.ts'
 import type { Health } from './driver.ts'
 import { Engine } from './engine.ts'
@@ -99,7 +99,7 @@ export class Manager implements AsyncDisposable {
     try {
       const from = describeRepository(request?.repository)
       const row = engine.acquireAtOnce(request, from, 'try')
-      if (row === undefined) return this.#acquire(request)
+      if (row === undefined) return this.#take(acquireCommand(engine, request, 'try'), request)
       return Promise.resolve({
         kind: 'granted',
         slot: engine.acquired(row, false, 0, from.inHand),
@@ -110,16 +110,15 @@ export class Manager implements AsyncDisposable {
     }
   }
 
-  async #acquire(request: SlotRequest): Promise<AcquireOutcome> {
+  /** What the caller of a call that fails was not told of must not stay taken. */
+  async #take(command: AcquireCommand | AdoptCommand, options?: CallOptions): Promise<AcquireOutcome> {
     const engine = this.#engine
-    const command = acquireCommand(engine, request, 'try')
     try {
-      const answer = engine.perform(command, request)
+      const answer = engine.perform(command, options)
       return this.#acquired(command, answer instanceof Promise ? await answer : answer)
     } catch (error) {
-      // What the caller was not told of must not stay taken.
       if (!engine.synchronous && !engine.isClosed)
-        engine.slotCalls.withdraw(command.repository, command.run, command.ticket)
+        engine.slotCalls.withdraw(command, command.kind === 'adopt')
       throw error
     }
   }
@@ -189,24 +188,12 @@ export class Manager implements AsyncDisposable {
     const { repository, run } = slot
     checkKey(repository, 'repository')
     checkKey(run, 'run')
-    const command = {
-      kind: 'adopt',
-      repository,
-      run,
-      ticket: this.#engine.ticket(),
-      holder: '' as HolderId,
-      validUntil: 0,
-      beyond: undefined,
-      outcome: undefined,
-    } as const
-    try {
-      return this.#acquired(command, await this.#engine.perform(command, options))
-    } catch (error) {
-      // As long as its caller does not know of it, nobody keeps it.
-      if (!this.#engine.synchronous && !this.#engine.isClosed)
-        this.#engine.slotCalls.withdrawUnknown(repository, run, command.ticket)
-      throw error
+    const ticket = this.#engine.ticket()
+    const command: AdoptCommand = {
+      ...{ kind: 'adopt', repository, run, ticket, holder: '' as HolderId, validUntil: 0 },
+      ...{ beyond: undefined, outcome: undefined },
     }
+    return this.#take(command, options)
   }
 
   /** How many slots are taken, by phase, how many wait, and the limit. A repository that nobody spoke of has none and no limit. */

@@ -10,7 +10,7 @@ import type { ActualRun } from './repair/actual-run.ts'
 import type { Audits, InitQueuesOptions } from './repair/audits.ts'
 import type { Drift } from './repair/drift.ts'
 import { describeRepository, keyOf, type Repository, type RepositoryRef } from './repository.ts'
-import { type FinalState, isFinal, isSlot, type RunRow } from './rows.ts'
+import { type FinalState, isFinal, type RunRow } from './rows.ts'
 import type { Slot } from './slot.ts'
 import type { QueueEntry, SlotInfo } from './slot-info.ts'
 import { acquireCommand, type SlotRequest } from './slot-request.ts'
@@ -216,7 +216,7 @@ export class QueueManager {
     const slot = known ?? this.#engine.slotOf(row)
     // A worker's, who has not heard of it yet: whoever enqueues does not get it.
     if (known === undefined && !row.durable) slot.isGiven = false
-    return { kind: isSlot(row.phase) && row.phase === 'running' ? 'running' : 'reserved', run, slot }
+    return { kind: row.phase === 'running' ? 'running' : 'reserved', run, slot }
   }
 }
 

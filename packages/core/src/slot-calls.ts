@@ -1,5 +1,6 @@
 import type { CallOptions } from './call-options.ts'
 import type {
+  ClaimCommand,
   ClaimResult,
   ReleaseCommand,
   ReleaseResult,
@@ -36,19 +37,11 @@ export class SlotCalls {
 
   /** Makes a reservation in hand the running slot of this Manager. */
   async claim(slot: LocalSlot, options?: CallOptions): Promise<ClaimOutcome> {
-    const outcome: ClaimResult = await this.#engine.perform(
-      {
-        kind: 'claim',
-        repository: slot.repository,
-        run: slot.run,
-        token: slot.token,
-        ticket: this.#engine.ticket(),
-        holder: '' as HolderId,
-        validUntil: 0,
-        outcome: undefined,
-      },
-      options,
-    )
+    const command: ClaimCommand = {
+      ...this.#named(slot.repository, slot),
+      ...{ kind: 'claim', holder: '' as HolderId, validUntil: 0 },
+    }
+    const outcome: ClaimResult = await this.#engine.perform(command, options)
     if (outcome.kind === 'running') {
       const known = this.#engine.inHand(outcome.row)
       // Another call of this Manager claimed it: the run must not be started twice.
@@ -68,23 +61,15 @@ export class SlotCalls {
     slot: LocalSlot,
     options?: CallOptions & { readonly delayMs?: number },
   ): Promise<RequeueOutcome> {
+    if (!slot.durable) throw notDurable(slot)
     slot.end('requeued')
     this.#engine.forget(slot)
     const command: RequeueCommand = {
-      kind: 'requeue',
-      repository: slot.repository,
-      run: slot.run,
-      token: slot.token,
-      ticket: this.#engine.ticket(),
-      delayMs: options?.delayMs ?? 0,
-      outcome: undefined,
+      ...this.#named(slot.repository, slot),
+      ...{ kind: 'requeue', delayMs: options?.delayMs ?? 0 },
     }
     const outcome: RequeueResult = await this.#tell(slot, command, options)
-    if (outcome.kind === 'not-durable')
-      throw new SlotkeeperError(
-        'SLOTKEEPER_NOT_DURABLE',
-        `${slot.repository} ${slot.run} is a worker's slot: it can only be released.`,
-      )
+    if (outcome.kind === 'not-durable') throw notDurable(slot)
     return outcome.kind === 'requeued' ? { kind: 'requeued', place: outcome.place } : outcome
   }
 
@@ -200,12 +185,16 @@ export class SlotCalls {
 
   #releaseCommand(
     repository: RepositoryKey,
-    { run, token }: Pick<LocalSlot, 'run' | 'token'>,
+    of: Pick<LocalSlot, 'run' | 'token'>,
     options: ReleaseOptions | undefined,
   ): ReleaseCommand {
     const { state = 'completed', force } = options ?? {}
-    const ticket = this.#engine.ticket()
-    return { kind: 'release', repository, run, token, ticket, state, force, outcome: undefined }
+    return { ...this.#named(repository, of), kind: 'release', state, force }
+  }
+
+  /** What every command about a lease has. */
+  #named(repository: RepositoryKey, { run, token }: Pick<LocalSlot, 'run' | 'token'>) {
+    return { repository, run, token, ticket: this.#engine.ticket(), outcome: undefined }
   }
 
   #released(repository: RepositoryKey, run: RunKey, outcome: ReleaseResult): ReleaseOutcome {
@@ -228,41 +217,31 @@ export class SlotCalls {
     }
   }
 
-  /** Takes back what a ticket may have led to, now or as soon as the store hears. */
-  withdraw(repository: RepositoryKey, run: RunKey, of: string): void {
-    const command = this.#withdrawal(repository, run, of, false)
-    if (this.#engine.synchronous) this.#engine.performNow(command)
-    else this.#withdrawLater(command)
-  }
-
-  /** The same for a slot that the store has and nobody here knows; a durable one becomes an orphan, for its run may have been started. */
-  withdrawUnknown(repository: RepositoryKey, run: RunKey, of: string, isUnknown?: () => boolean): void {
-    this.#withdrawLater(this.#withdrawal(repository, run, of, true), isUnknown)
-  }
-
-  #withdrawLater(command: WithdrawCommand, isUnknown?: () => boolean): void {
-    const { repository, run, of } = command
-    const heard = this.#engine.endings.begin(repository, run)
-    const inHand = () => this.#engine.slots.ofTicket(repository, run, of)
-    // Another caller may have been given the same slot.
-    const wanted = isUnknown ?? (() => inHand()?.isGiven !== true)
-    const attempt = async () => {
-      const outcome = await this.#engine.performLater(command)
-      if (outcome.kind === 'withdrawn') inHand()?.lose('removed')
-    }
-    void this.#engine.persist(`withdrawal of ${run}`, wanted, attempt).then(heard)
-  }
-
-  #withdrawal(repository: RepositoryKey, run: RunKey, of: string, orphan: boolean): WithdrawCommand {
-    return {
-      kind: 'withdraw',
-      repository,
-      run,
-      of,
-      orphan,
-      ticket: this.#engine.ticket(),
+  /**
+   * Takes back what a ticket may have led to, now or as soon as the store hears. `orphan`: a durable slot becomes an orphan, for its run may
+   * have been started. `wanted`: whether it is still to be; default: as long as no other caller was given the same slot.
+   */
+  withdraw(
+    { repository, run, ticket: of }: Pick<RunRow, 'repository' | 'run' | 'ticket'>,
+    orphan = false,
+    wanted = () => this.#engine.slots.ofTicket(repository, run, of)?.isGiven !== true,
+  ): void {
+    const engine = this.#engine
+    const ticket = engine.ticket()
+    const command: WithdrawCommand = {
+      ...{ kind: 'withdraw', repository, run, of, orphan, ticket },
       outcome: undefined,
     }
+    if (engine.synchronous) {
+      engine.performNow(command)
+      return
+    }
+    const heard = engine.endings.begin(repository, run)
+    const attempt = async () => {
+      const outcome = await engine.performLater(command)
+      if (outcome.kind === 'withdrawn') engine.slots.ofTicket(repository, run, of)?.lose('removed')
+    }
+    void engine.persist(`withdrawal of ${run}`, wanted, attempt).then(heard)
   }
 }
 
@@ -272,6 +251,13 @@ export function checkFinal(state: unknown): void {
     throw new InvalidArgumentError(
       `state is ${String(state)}: a slot ends as completed, failed, cancelled or expired.`,
     )
+}
+
+function notDurable({ repository, run }: LocalSlot): SlotkeeperError {
+  return new SlotkeeperError(
+    'SLOTKEEPER_NOT_DURABLE',
+    `${repository} ${run} is a worker's slot: it cannot be given back, only released.`,
+  )
 }
 
 function nothing(): void {}

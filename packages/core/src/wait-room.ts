@@ -319,7 +319,8 @@ export class WaitRoom {
   #leave(waiter: Waiter, error: unknown): void {
     const { repository, run, ticket, durable } = waiter
     if (!waiter.reject(error)) return
-    for (const of of [ticket, ...waiter.inherited]) this.#engine.slotCalls.withdraw(repository, run, of)
+    for (const of of [ticket, ...waiter.inherited])
+      this.#engine.slotCalls.withdraw({ repository, run, ticket: of })
     if (durable) this.#engine.logger.debug({ event: 'withdrawn', repository, run }, 'gave up waiting')
   }
 }

@@ -126,18 +126,17 @@ class EtcdDriver implements Driver {
     const term = await this.#call('A holder cannot be opened', signal, (store) =>
       openHolder(store, holder, ttlMs, signal),
     )
-    this.#opened?.timeKeeper.keep(holder, term.ttlMs)
+    this.#opened?.timeKeeper.keep(term.ttlMs)
     return term
   }
 
   async heartbeat(holder: HolderId, signal?: AbortSignal): Promise<HolderTerm> {
     const term = await this.#call('A heartbeat failed', signal, (store) => heartbeat(store, holder, signal))
-    this.#opened?.timeKeeper.keep(holder, term.ttlMs)
+    this.#opened?.timeKeeper.keep(term.ttlMs)
     return term
   }
 
   closeHolder(holder: HolderId, signal?: AbortSignal): Promise<void> {
-    this.#opened?.timeKeeper.leave(holder)
     return this.#call('A holder cannot be closed', signal, (store) => closeHolder(store, holder, signal))
   }
 

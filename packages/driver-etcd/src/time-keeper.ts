@@ -1,4 +1,3 @@
-import type { HolderId } from '@slotkeeper/core/driver'
 import { readNow, type Store } from './store.ts'
 import { COUNTED_MS } from './store-clock.ts'
 
@@ -6,35 +5,28 @@ import { COUNTED_MS } from './store-clock.ts'
 const EVERY_MS = COUNTED_MS / 2
 
 /**
- * Keeps store time going, as fast as time does, while this process has a holder: by a look at the clock whenever nothing else was asked
- * for a while.
+ * Keeps store time going, as fast as time does, for as long as a holder of this process may live: by a look at the clock whenever nothing
+ * else was asked for a while.
  */
 export class TimeKeeper {
   readonly #store: Store
-  /** Until when each of them lives, by the monotonic clock. */
-  readonly #holders = new Map<HolderId, number>()
   #timer: NodeJS.Timeout | undefined
+  /** Until when some holder lives, by the monotonic clock. */
+  #until = 0
 
   constructor(store: Store) {
     this.#store = store
   }
 
   /** A holder lives for so long from now, unless it beats again. */
-  keep(holder: HolderId, ms: number): void {
-    this.#holders.set(holder, this.#store.clock.monotonic() + ms)
+  keep(ms: number): void {
+    this.#until = Math.max(this.#until, this.#store.clock.monotonic() + ms)
     if (this.#timer === undefined) this.#arm(EVERY_MS)
-  }
-
-  /** A holder is closed; time goes on as long as there is another one. */
-  leave(holder: HolderId): void {
-    this.#holders.delete(holder)
-    if (this.#holders.size === 0) this.stop()
   }
 
   stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#holders.clear()
   }
 
   #arm(ms: number): void {
@@ -51,9 +43,7 @@ export class TimeKeeper {
       // Whoever needs the store is told by what it asks; until it answers, time stands still here.
     }
     const { silentMs } = time
-    const now = this.#store.clock.monotonic()
-    for (const [holder, until] of this.#holders) if (until <= now) this.#holders.delete(holder)
-    if (this.#holders.size === 0) this.stop()
+    if (this.#store.clock.monotonic() >= this.#until) this.#timer = undefined
     else if (this.#timer !== undefined) this.#arm(silentMs >= EVERY_MS ? EVERY_MS : EVERY_MS - silentMs)
   }
 }

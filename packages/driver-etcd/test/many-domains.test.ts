@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { endpoints, newPrefix } from './support/servers.ts'
 import { managerOf } from './support/store.ts'
 
-/** So many at once that what an attempt finds of the first may be forgotten before the last one is decided. */
-const MANY = 1000
+/** Many times what one transaction, and one turn of the event loop, takes. */
+const MANY = 500
 
 test('calls in many repositories that another process uses, all at once, come to their ends', async () => {
   const store = { endpoints: endpoints(), prefix: newPrefix() }

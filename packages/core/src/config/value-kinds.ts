@@ -25,7 +25,7 @@ export function integerKind(bounds: { readonly from: number; readonly to: number
     expects: `a whole number from ${bounds.from} to ${bounds.to}`,
     schema: z.pipe(
       z.string().check(z.regex(/^\d{1,15}$/)),
-      z.pipe(z.transform(Number), z.int().check(z.gte(bounds.from), z.lte(bounds.to))),
+      z.pipe(z.transform(Number), z.number().check(z.gte(bounds.from), z.lte(bounds.to))),
     ),
   }
 }

@@ -321,8 +321,13 @@ function isEligible(store: FakeStore, row: RunRow, now: number): boolean {
   )
 }
 
+/** An orphan was taken over, and may be an orphan again since whoever took it over never heard of it. */
 function isAdoption(was: RunRow | undefined, is: RunRow): boolean {
-  return was?.phase === 'orphaned' && is.phase === 'running' && was.sequence === is.sequence
+  return (
+    was?.phase === 'orphaned' &&
+    (is.phase === 'running' || is.phase === 'orphaned') &&
+    was.sequence === is.sequence
+  )
 }
 
 function rank(state: RunState | undefined): number {

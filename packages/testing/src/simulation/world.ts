@@ -374,9 +374,10 @@ export class World implements AuditHost, BodiesHost, DriverHost {
   /** Looks at a holder at the moment at which its time is over, if it is by then. */
   #lookAt(holder: HolderId): void {
     const row = this.store.holders.get(holder)
-    if (row === undefined || row.dead) return
+    if (row === undefined) return
     const left = row.expiresAt - this.store.now(0)
-    if (left < 0 && this.#power.up) return this.bodies.expired(holder)
+    // A commit may have noticed it first.
+    if (row.dead || (left < 0 && this.#power.up)) return this.bodies.expired(holder)
     this.scheduler.after(left < 0 ? 100 : left + 1, () => this.#lookAt(holder), undefined, true)
   }
 
