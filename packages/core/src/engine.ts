@@ -166,6 +166,10 @@ export class Engine extends StoreCalls implements KeeperHost {
     if (this.waitRoom.size > 0) this.hub.resyncWaiters()
   }
 
+  resumed(): void {
+    for (const slot of this.slots.all()) slot.checkHold()
+  }
+
   sweepDue(): void {
     if (this.#sweeping || this.closing.aborted) return
     if (this.synchronous) {

@@ -24,12 +24,17 @@ export interface KeeperHost {
   lost(holder: HolderId, reason: 'deadline' | 'holder-lost'): void
   /** Somebody took a slot from the holder. */
   raised(): void
+  /** The machine was suspended, which held up every timer. */
+  resumed(): void
   /** The store has overdue work for somebody. */
   sweepDue(): void
 }
 
 /** After how many heartbeats the store's slots are compared with those in hand. */
 const LOOK_EVERY = 4
+
+/** By so much two clocks of one machine may differ that were read one after the other. */
+const SUSPENDED_MS = 20
 
 /** The local times at which a request was sent. */
 interface Sent {
@@ -240,8 +245,9 @@ export class HolderKeeper {
     this.#cancelDeadline?.()
     this.#cancelDeadline = this.#host.clock.schedule(
       () => {
-        if (this.isPast()) this.giveUp('deadline')
-        else this.#armDeadline()
+        if (this.isPast()) return this.giveUp('deadline')
+        if (this.#wasSuspended()) this.#host.resumed()
+        this.#armDeadline()
       },
       // Often enough to notice a suspension, in which the timers stood still and the deadline came nearer.
       Math.max(Math.min(this.remainingMs(), this.#marginMs / 2), 1),
@@ -252,6 +258,14 @@ export class HolderKeeper {
   #goneMs(term: Term): number {
     const { clock } = this.#host
     return Math.max(clock.monotonic() - term.sentMonotonic, clock.uptime() - term.sentUptime)
+  }
+
+  /** Since the last heartbeat was sent. */
+  #wasSuspended(): boolean {
+    const { clock } = this.#host
+    const term = this.#term
+    if (term === undefined) return false
+    return clock.uptime() - term.sentUptime > clock.monotonic() - term.sentMonotonic + SUSPENDED_MS
   }
 
   #sent(): Sent {

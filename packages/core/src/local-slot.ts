@@ -126,8 +126,8 @@ export class LocalSlot implements Slot, Indexed {
 
   get isHeld(): boolean {
     if (this.phase !== 'running' || this.#over !== undefined) return false
-    if (this.#due !== undefined && this.#holdLeftMs() <= 0) this.lose('max-hold')
-    else this.#engine.checkDeadline(this)
+    this.checkHold()
+    this.#engine.checkDeadline(this)
     return this.#over === undefined
   }
 
@@ -197,6 +197,11 @@ export class LocalSlot implements Slot, Indexed {
     this.#controller?.abort(lost)
   }
 
+  /** Loses a slot that runs when its longest hold is over. */
+  checkHold(): void {
+    if (this.phase === 'running' && this.#due !== undefined && this.#holdLeftMs() <= 0) this.lose('max-hold')
+  }
+
   /** What people see; never the machinery behind it. */
   toJSON(): object {
     const { repository, run, phase, leaseId, holder, slotNumber, durable, acquiredAt, expiresAt } = this
@@ -240,8 +245,8 @@ export class LocalSlot implements Slot, Indexed {
   #limitHold(due: Due): void {
     due.cancel = this.#engine.clock.schedule(
       () => {
-        if (this.#holdLeftMs() <= 0) this.lose('max-hold')
-        else if (!this.isEnding) this.#limitHold(due)
+        this.checkHold()
+        if (this.#over === undefined) this.#limitHold(due)
       },
       Math.max(this.#holdLeftMs(), 1),
     )

@@ -111,3 +111,13 @@ test('what a Manager logs can be found by its event', async () => {
   logger.clear()
   assert.deepEqual(logger.entries, [])
 })
+
+test('a slot whose longest hold ends while the machine is suspended is lost soon after it runs again', async () => {
+  await using t = testManager()
+  const slot = await t.manager.waitForSlot({ repository: repo, run: 'acme/long', maxHoldMs: 20_000 })
+  const { signal } = slot
+  await t.clock.advance(1000)
+  t.clock.suspend(19_500)
+  await t.clock.advance(2000)
+  assert.equal(signal.reason?.reason, 'max-hold')
+})
