@@ -46,6 +46,7 @@ export abstract class StoreCalls implements BatcherHost, CallHost {
   readonly labels: MetricLabels
   /** Calls whose answers are awaited. */
   readonly asking: CallLimits
+  /** What was asked to end, and was not heard yet. */
   readonly endings = new Endings()
   abstract readonly keeper: HolderKeeper
   /** Set once the Manager closes: new calls are refused. */
