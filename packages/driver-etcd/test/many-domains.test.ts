@@ -4,7 +4,7 @@ import { endpoints, newPrefix } from './support/servers.ts'
 import { managerOf } from './support/store.ts'
 
 /** Many times what one transaction, and one turn of the event loop, takes. */
-const MANY = 500
+const MANY = 1000
 
 test('calls in many repositories that another process uses, all at once, come to their ends', async () => {
   const store = { endpoints: endpoints(), prefix: newPrefix() }
@@ -22,7 +22,7 @@ test('calls in many repositories that another process uses, all at once, come to
     const all = await holding.getRepositories({ first: MANY })
     return all.reduce((sum, one) => sum + one.waiting, 0)
   }
-  await expect.poll(queued, { timeout: 15_000 }).toBe(MANY)
+  await expect.poll(queued, { timeout: 15_000, interval: 500 }).toBe(MANY)
   await Promise.all(slots.map((slot) => slot.release()))
   const granted = await Promise.all(waiting)
   expect(granted.every(({ isHeld }) => isHeld)).toBe(true)

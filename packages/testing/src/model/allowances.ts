@@ -82,14 +82,17 @@ const EVENT_FIELDS = [
 /** Data without what may differ: fields of the contract only, none of them `undefined`. */
 export type Plain = string | number | boolean | null | readonly Plain[] | { readonly [field: string]: Plain }
 
+/** A run's row as it is compared: the fields of the contract only. */
 export function plainRun(row: RunRow): Plain {
   return picked(row, RUN_FIELDS)
 }
 
+/** The same of a repository's row. */
 export function plainRepository(row: RepositoryRow): Plain {
   return picked(row, REPOSITORY_FIELDS)
 }
 
+/** The same of an event. */
 export function plainEvent(event: StoreEvent): Plain {
   return picked(event, EVENT_FIELDS)
 }

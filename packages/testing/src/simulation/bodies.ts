@@ -85,8 +85,8 @@ export class Bodies {
       freed: this.#gone.get(`${repository} ${fencingToken}`),
       stale: false,
     }
-    // What others took away meanwhile is told by the next heartbeat, also to whoever is handed it late.
-    const isTaken = body.freed !== undefined && body.freed !== 'holder-dead' && body.freed !== 'due'
+    // What others removed meanwhile is told by the next heartbeat, also to whoever is handed it late.
+    const isTaken = body.freed === 'removed'
     for (const other of this.#running)
       if (
         other.repository === repository &&
