@@ -156,9 +156,10 @@ export class HolderKeeper {
     const { driver, ttlMs, callTimeoutMs } = this.#host
     const holder = this.#newId()
     const sent = this.#sent()
-    const answer = driver.openHolder(holder, ttlMs)
+    const controller = new AbortController()
+    const answer = driver.openHolder(holder, ttlMs, controller.signal)
     if (!(answer instanceof Promise)) return this.#started(holder, sent, answer)
-    this.#opening = this.#limited(answer, callTimeoutMs, 'Opening a holder')
+    this.#opening = this.#limited(answer, callTimeoutMs, 'Opening a holder', controller)
       .then((term) => this.#started(holder, sent, term))
       .finally(() => {
         this.#opening = undefined
@@ -190,11 +191,12 @@ export class HolderKeeper {
     const sent = this.#sent()
     let next = ttlMs / 3
     try {
-      const answer = driver.heartbeat(term.holder)
+      const controller = new AbortController()
+      const answer = driver.heartbeat(term.holder, controller.signal)
+      // Half of what is left, so that an answer that never comes leaves time for another attempt.
+      const ms = Math.max(this.remainingMs() / 2, 1)
       const heard =
-        answer instanceof Promise
-          ? await this.#limited(answer, Math.max(this.remainingMs(), 1), 'A heartbeat')
-          : answer
+        answer instanceof Promise ? await this.#limited(answer, ms, 'A heartbeat', controller) : answer
       if (this.#term?.holder !== term.holder) return
       if (this.isPast()) return this.giveUp('deadline', term.holder)
       this.#accept(term.holder, sent, heard)
@@ -225,14 +227,16 @@ export class HolderKeeper {
     if (!this.#host.closing.aborted) this.#armBeat(next)
   }
 
-  #limited<T>(answer: Promise<T>, ms: number, what: string): Promise<T> {
+  /** What is not answered in time is not waited for any more, by the driver neither. */
+  async #limited<T>(answer: Promise<T>, ms: number, what: string, controller: AbortController): Promise<T> {
     const { clock, closing } = this.#host
-    return within(answer, {
-      clock,
-      ms,
-      expired: () => new CallTimeoutError(what, Math.round(ms)),
-      signals: [closing],
-    })
+    const expired = () => new CallTimeoutError(what, Math.round(ms))
+    try {
+      return await within(answer, { clock, ms, expired, signals: [closing] })
+    } catch (error) {
+      controller.abort(error)
+      throw error
+    }
   }
 
   #armBeat(ms: number): void {

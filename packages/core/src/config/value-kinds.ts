@@ -11,7 +11,10 @@ const filled = z.string().check(z.minLength(1))
 /** Yes or no, in the spellings that people use, in any case. */
 export const booleanKind: ValueKind<boolean> = {
   expects: 'true or false (or 1, 0, yes, no, on, off)',
-  schema: z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] }),
+  schema: z.pipe(
+    z.string().check(z.regex(/^(true|1|yes|on|false|0|no|off)$/i)),
+    z.transform((text) => /^(true|1|yes|on)$/i.test(text)),
+  ),
 }
 
 /** One of a few words, spelled exactly so. */
