@@ -1,3 +1,4 @@
+import { isSlotkeeperError } from '@slotkeeper/core/driver'
 import pg from 'pg'
 import { Flight, FlightError, type Row, type Step } from './flight.ts'
 import type { Statements } from './statements.ts'
@@ -26,7 +27,8 @@ export class Connections {
   readonly #pool: pg.Pool
   /** A pool of somebody else's stays open. */
   readonly #isOwn: boolean
-  readonly #clients = new Set<pg.PoolClient>()
+  /** Our own, from the moment at which they begin to connect. */
+  readonly #clients = new Set<pg.Client>()
   /** Ends the calls under way. */
   readonly #underway = new Set<(reason: unknown) => void>()
   readonly #sql: Statements
@@ -34,6 +36,9 @@ export class Connections {
   readonly #met = new WeakSet<pg.PoolClient>()
   /** Connections that nobody else uses, and that have the settings therefore for good. */
   readonly #settled = new WeakSet<pg.PoolClient>()
+  /** How often a call had no answer in time, and how often that was when a connection answered last. */
+  #silences = 0
+  readonly #answered = new WeakMap<pg.PoolClient, number>()
   /** Behind a pooler that shares connections out between transactions nothing stays prepared. */
   #prepares = true
 
@@ -44,26 +49,31 @@ export class Connections {
     this.#sql = sql
     this.#lockTimeoutMs = lockTimeoutMs
     this.#isOwn = !('pool' in options)
-    this.#pool =
-      'pool' in options ? options.pool : new pg.Pool({ idleTimeoutMillis: KEPT_MS, ...options.config })
-    if (!this.#isOwn) return
+    if ('pool' in options) {
+      this.#pool = options.pool
+      return
+    }
+    const clients = this.#clients
+    class Client extends pg.Client {
+      constructor(config?: pg.ClientConfig) {
+        super(config)
+        clients.add(this)
+        this.once('end', () => clients.delete(this))
+        this.on('error', nothing)
+      }
+    }
+    this.#pool = new pg.Pool({ idleTimeoutMillis: KEPT_MS, ...options.config, Client })
     // A connection that breaks while nobody uses it is replaced when one is needed.
     this.#pool.on('error', nothing)
-    this.#pool.on('connect', (client) => {
-      this.#clients.add(client)
-      // A server may end a connection in the same breath in which it accepts it, before the one that asked for it can listen.
-      client.on('error', nothing)
-    })
-    this.#pool.on('remove', (client) => this.#clients.delete(client as pg.PoolClient))
   }
 
   get pool(): pg.Pool {
     return this.#pool
   }
 
-  /** One flight on a connection of its own. */
+  /** One flight on a connection of its own, in one transaction. */
   send(steps: readonly Step[], signal?: AbortSignal): Promise<readonly (readonly Row[])[]> {
-    return this.use((wire) => wire.begin(steps), signal)
+    return this.use((wire) => wire.atomic(steps), signal)
   }
 
   /**
@@ -79,6 +89,7 @@ export class Connections {
       stop = (reason) => {
         isBroken = true
         if (client !== undefined) cut(client)
+        if (isSlotkeeperError(reason, 'SLOTKEEPER_CALL_TIMEOUT')) this.#silences++
         reject(reason)
       }
     })
@@ -90,8 +101,7 @@ export class Connections {
       isBroken = true
     }
     try {
-      client = await this.#take(stopped)
-      client.on('error', onError)
+      client = await this.#take(stopped, onError)
       const taken = client
       const wire: Wire = {
         begin: (steps) => this.#begin(taken, steps),
@@ -131,15 +141,36 @@ export class Connections {
     }
   }
 
-  async #take(stopped: Promise<never>): Promise<pg.PoolClient> {
-    const taken = this.#pool.connect()
-    try {
-      return await Promise.race([taken, stopped])
-    } catch (error) {
-      // It may still come about, and is not needed then.
-      taken.then((client) => client.release(), nothing)
-      throw error
+  /**
+   * A connection that `onError` listens to. After a call without an answer those that have had nothing to answer since are not trusted: whatever
+   * silenced the one, such as a failover, may have silenced them, and each would cost a call its whole time.
+   */
+  async #take(stopped: Promise<never>, onError: () => void): Promise<pg.PoolClient> {
+    for (;;) {
+      const client = await this.#lent(stopped, onError)
+      const answered = this.#answered.get(client)
+      if (answered === undefined || answered === this.#silences) return client
+      cut(client)
+      client.release(true)
     }
+  }
+
+  /** A server may end a connection in the same breath in which it accepts it, so it is listened to before anything else is done. */
+  #lent(stopped: Promise<never>, onError: () => void): Promise<pg.PoolClient> {
+    return new Promise((resolve, reject) => {
+      let isOver = false
+      stopped.catch((reason) => {
+        isOver = true
+        reject(reason)
+      })
+      this.#pool.connect((error, client) => {
+        if (client === undefined) return reject(error)
+        // It came about all the same, and is not needed any more.
+        if (isOver) return client.release()
+        client.on('error', onError)
+        resolve(client)
+      })
+    })
   }
 
   async #begin(client: pg.PoolClient, steps: readonly Step[]): Promise<readonly (readonly Row[])[]> {
@@ -193,6 +224,7 @@ export class Connections {
     return new Promise((resolve, reject) => {
       client.query(
         new Flight(steps, prepares, (error, results) => {
+          if (error === undefined || error.state !== undefined) this.#answered.set(client, this.#silences)
           if (error === undefined) return resolve(results)
           if (NOT_OURS.has(error.state ?? '')) this.#prepares = false
           reject(error)

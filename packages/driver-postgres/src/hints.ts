@@ -1,7 +1,7 @@
 import { ask, type Keeping } from './holders.ts'
 
 /** How long decisions write hints for those who look, after they last did. */
-const LOOKED_FOR_MS = 10_000
+export const LOOKED_FOR_MS = 10_000
 
 /** Says that this process looks, and gives what was told in transactions from `since` on: some of it may come twice. */
 export async function lookForHints(

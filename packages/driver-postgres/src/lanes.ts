@@ -53,7 +53,7 @@ export class Lanes {
         for (const work of works)
           if (!work.isOver) {
             work.finish(this.#coded(signal?.reason, work.batch.domain))
-            work.onGivenUp?.()
+            work.onGivenUp?.(signal?.reason)
           }
       }
       signal?.addEventListener('abort', onAbort, { once: true })
@@ -101,9 +101,8 @@ export class Lanes {
     }
     const timer = setTimeout(noLongerQuick, SLOW_MS).unref()
     const controller = new AbortController()
-    const onGivenUp = () => {
-      if (works.every(({ isOver }) => isOver))
-        controller.abort(new Error('Everybody who asked has given up.'))
+    const onGivenUp = (reason: unknown) => {
+      if (works.every(({ isOver }) => isOver)) controller.abort(reason)
     }
     for (const work of works as readonly Waiting[]) work.onGivenUp = onGivenUp
     try {
@@ -122,7 +121,7 @@ class Waiting implements Work {
   readonly decide: Decide
   isOver = false
   /** Called when whoever asked wants no answer any more. */
-  onGivenUp: (() => void) | undefined
+  onGivenUp: ((reason: unknown) => void) | undefined
   readonly #settle: () => void
 
   constructor(batch: DomainBatch, decide: Decide, settle: () => void) {

@@ -1,6 +1,7 @@
 import type { Logger } from '@slotkeeper/core/driver'
 import pg from 'pg'
 import { cut } from './connections.ts'
+import { LOOKED_FOR_MS } from './hints.ts'
 import { quoted } from './sql-names.ts'
 
 /** Pauses before connecting again: doubling from the first to the last, each cut by a random part. */
@@ -60,6 +61,7 @@ export class Listener {
 
   /** How this process is told, for people. */
   get describe(): string {
+    if (!this.#running) return 'told of changes as soon as somebody waits'
     if (this.#looks) return 'looking every second, since notifications do not come through'
     if (!this.#options.listen) return 'looking every second'
     if (this.#problem !== undefined) return `connecting to be told of changes again (${this.#problem})`
@@ -88,10 +90,16 @@ export class Listener {
     const mine = this.#looking
     let since = ALL
     let unsure = UNSURE_LOOKS
+    let before = performance.now()
     const again = async () => {
+      const began = performance.now()
       try {
         const { payloads, next } = await this.#options.look(since)
         if (mine !== this.#looking) return
+        // Decisions may have thought that nobody looks any more; or this is another server, which counts its own transactions.
+        const isLate = performance.now() - before > LOOKED_FOR_MS / 2
+        if (isLate || BigInt(next) < BigInt(since === ALL ? 0 : since)) unsure = UNSURE_LOOKS
+        before = began
         if (since === ALL) this.#options.onBegin()
         else for (const payload of payloads) this.#options.onNotification(payload)
         since = next
@@ -179,6 +187,7 @@ export class Listener {
   #again(client: pg.Client, error: unknown): void {
     if (this.#client !== client) return
     this.#client = undefined
+    this.#stopLooking()
     this.#problem = error instanceof Error ? error.message : String(error)
     this.#options.onPause()
     if (!this.#running) return

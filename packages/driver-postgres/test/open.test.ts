@@ -1,6 +1,17 @@
-import { beforeAll, expect, test } from 'vitest'
+import pg from 'pg'
+import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { newDatabase, newName, onEachServer, sql } from './support/servers.ts'
-import { acquire, ask, driverOf, grantOf, openDriver, openHolder, release } from './support/store.ts'
+import {
+  acquire,
+  ask,
+  batchOf,
+  decide,
+  driverOf,
+  grantOf,
+  openDriver,
+  openHolder,
+  release,
+} from './support/store.ts'
 
 onEachServer((server) => {
   let connectionString = ''
@@ -110,17 +121,35 @@ onEachServer((server) => {
        ALTER ROLE ${role} SET default_transaction_isolation = 'serializable';
        ALTER ROLE ${role} SET enable_indexscan = off; ALTER ROLE ${role} SET bytea_output = 'escape';
        ALTER ROLE ${role} SET DateStyle = 'German'; ALTER ROLE ${role} SET extra_float_digits = -15;
-       ALTER ROLE ${role} SET TimeZone = 'Pacific/Kiritimati'; ALTER ROLE ${role} SET standard_conforming_strings = off`,
+       ALTER ROLE ${role} SET TimeZone = 'Pacific/Kiritimati'; ALTER ROLE ${role} SET standard_conforming_strings = off;
+       ALTER ROLE ${role} SET array_nulls = off; ALTER ROLE ${role} SET default_transaction_read_only = on`,
     )
     const url = new URL(connectionString)
     url.username = role
-    const driver = driverOf({ connectionString: url.href, schema })
-    await driver.open({ schema: 'check' })
-    const holder = await openHolder(driver)
-    const row = await grantOf(driver, 'acme/a\\', holder, { priority: 0.1 + 0.2, maxHoldMs: 60_000.123 })
-    const { runs, now } = await driver.read({ kind: 'holder', holder })
-    expect(runs).toEqual([row])
-    expect(now).toBeGreaterThan(1_700_000_000_000)
-    await ask(driver, holder, [release(row)])
+    const pool = new pg.Pool({ connectionString: url.href })
+    onTestFinished(() => pool.end())
+    for (const options of [{ connectionString: url.href }, { pool }]) {
+      const driver = driverOf({ ...options, schema })
+      await driver.open({ schema: 'check' })
+      const holder = await openHolder(driver)
+      const row = await grantOf(driver, 'acme/a\\', holder, { priority: 0.1 + 0.2, maxHoldMs: 60_000.123 })
+      const { runs, now } = await driver.read({ kind: 'holder', holder })
+      expect(runs).toEqual([row])
+      expect(now).toBeGreaterThan(1_700_000_000_000)
+      await ask(driver, holder, [release(row)])
+      // Two at once are told as arrays, of which most values are NULL.
+      for (const attempt of [1, 2]) {
+        const repositories = ['acme/one', 'acme/two'] as const
+        const asked = repositories.map((repository) => acquire(`acme/${attempt}`, holder, { repository }))
+        const batches = asked.map((command) => batchOf([command], holder))
+        await driver.transact(batches, decide)
+        const found = (await driver.read({ kind: 'holder', holder })).runs
+        expect(found.map(({ run, runUid, meta }) => [run, runUid, meta])).toEqual(
+          asked.map(({ run }) => [run, undefined, undefined]),
+        )
+        for (const { outcome } of asked)
+          if (outcome?.kind === 'granted') await ask(driver, holder, [release(outcome.row)])
+      }
+    }
   })
 })

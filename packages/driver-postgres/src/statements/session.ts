@@ -14,7 +14,7 @@ export function sessionStatements({ s }: Fragments) {
      */
     settings: `SELECT pg_catalog.set_config(s.name, s.value, $3::boolean) FROM (VALUES ('search_path', 'pg_catalog'), ('lock_timeout', $1),
       ('idle_in_transaction_session_timeout', $2), ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'),
-      ('enable_sort', 'off'), ('enable_bitmapscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('jit', 'off'),
+      ('enable_sort', 'off'), ('enable_indexscan', 'on'), ('enable_nestloop', 'on'), ('enable_tidscan', 'on'), ('array_nulls', 'on'), ('enable_bitmapscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('jit', 'off'),
       ('extra_float_digits', '1'), ('default_transaction_isolation', 'read committed'), ('default_transaction_read_only', 'off')) AS s(name, value)`,
     /** What this server and this store are. Fails where there is no store. */
     about: `SELECT layout, current_setting('server_version'), current_setting('server_version_num'), pg_is_in_recovery(),

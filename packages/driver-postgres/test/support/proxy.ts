@@ -16,6 +16,8 @@ export interface Proxy {
   roundTrips(): number
   /** Ends all connections. */
   cut(): void
+  /** All connections go on without a word, either way, for ever; later ones pass. */
+  silence(): void
   /** Ends all connections; later ones lead to another server, as an address does that is given to a standby. */
   lead(target: string): void
 }
@@ -33,8 +35,12 @@ export async function throughProxy(
   let { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
   let roundTrips = 0
+  /** Connections before so many of them say nothing. */
+  let silentUpTo = 0
+  let connections = 0
   const server = createServer((client) => {
     const upstream = connect(Number(port), hostname)
+    const mine = connections++
     for (const socket of [client, upstream]) {
       sockets.add(socket)
       socket.setNoDelay(true)
@@ -46,7 +52,7 @@ export async function throughProxy(
     }
     let isDeaf = false
     upstream.on('data', (chunk) => {
-      if (!isDeaf) client.write(chunk)
+      if (!isDeaf && mine >= silentUpTo) client.write(chunk)
     })
     upstream.on('close', () => client.destroy())
     client.on('close', () => {
@@ -56,6 +62,7 @@ export async function throughProxy(
     let hasStarted = false
     let isToBeCut = false
     client.on('data', (chunk) => {
+      if (mine < silentUpTo) return
       pending = Buffer.concat([pending, chunk])
       for (;;) {
         // The first message has no letter before its length.
@@ -93,6 +100,9 @@ export async function throughProxy(
   const cut = () => {
     for (const socket of sockets) socket.destroy()
   }
+  const silence = () => {
+    silentUpTo = connections
+  }
   const lead = (to: string) => {
     ;({ hostname, port } = new URL(to))
     cut()
@@ -102,5 +112,5 @@ export async function throughProxy(
     server.close()
     await once(server, 'close')
   })
-  return { url: url.href, roundTrips: () => roundTrips, cut, lead }
+  return { url: url.href, roundTrips: () => roundTrips, cut, silence, lead }
 }

@@ -137,6 +137,8 @@ export function meaningOf(error: unknown, state: string | undefined, text: strin
   return known === undefined ? undefined : [known[1], known[2]]
 }
 
+const PROGRAM = [TypeError, RangeError, ReferenceError, SyntaxError]
+
 function systemMeaning(error: unknown): Meaning | undefined {
   if (error instanceof AggregateError) return systemMeaning(error.errors[0])
   const code = codeOf(error)
@@ -154,8 +156,7 @@ function systemMeaning(error: unknown): Meaning | undefined {
     ]
   if (code in SYSTEM) return [UNAVAILABLE, SYSTEM[code] as string]
   // What is wrong in the program itself is no failure of the store, and nobody should wait for it to pass.
-  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError)
-    return undefined
+  if (PROGRAM.some((kind) => error instanceof kind)) return undefined
   return [UNAVAILABLE, 'The connection is gone.']
 }
 
