@@ -251,12 +251,60 @@ onEachServer((server) => {
       const driver = await openDriver({ connectionString, schema, history })
       const holder = await openHolder(driver)
       const row = await grantOf(driver, 'acme/a', holder)
+      await ask(driver, holder, [acquire('acme/b', holder)])
       await ask(driver, holder, [release(row)])
       const events = await sql(
         connectionString,
-        `SELECT kind, pipeline_run_key FROM ${schema}.slot_events ORDER BY position`,
+        `SELECT e.kind, e.pipeline_run_key AS run, e.xmin = s.xmin AS together FROM ${schema}.slot_events e
+         JOIN ${schema}.concurrency_slots s USING (repository_key, pipeline_run_key) ORDER BY position`,
       )
-      expect(events.map(({ kind }) => kind)).toEqual(history ? ['granted', 'released'] : [])
+      const told = events.map(({ kind, run, together }) => [kind, run, together])
+      // A row is of its last transaction: it has left the ones before.
+      const expected = [
+        ['granted', 'acme/a', false],
+        ['enqueued', 'acme/b', false],
+        ['released', 'acme/a', true],
+        ['granted', 'acme/b', true],
+      ]
+      expect(told).toEqual(history ? expected : [])
+    }
+  })
+
+  test('a decision among those who wait is two round trips', async () => {
+    const proxy = await throughProxy(connectionString)
+    const driver = await openDriver({ connectionString: proxy.url, schema: newName('s') })
+    const holder = await openHolder(driver)
+    let row = await grantOf(driver, 'acme/0', holder)
+    for (const next of ['acme/1', 'acme/2', 'acme/3'] as const) {
+      await ask(driver, holder, [acquire(next, holder)])
+      const before = proxy.roundTrips()
+      const { decision } = await ask(driver, holder, [release(row)])
+      expect(proxy.roundTrips() - before).toBe(2)
+      row = decision?.granted[0] as typeof row
+      expect(row.run).toBe(next)
+    }
+  })
+
+  test('what the server refuses for a deadlock or a conflict is decided again', async () => {
+    for (const state of ['40P01', '40001']) {
+      const schema = newName('s')
+      const driver = await openDriver({ connectionString, schema })
+      const holder = await openHolder(driver)
+      const row = await grantOf(driver, 'acme/a', holder)
+      await ask(driver, holder, [acquire('acme/b', holder)])
+      // Twice, as the server would say it: sequences count what is rolled back as well.
+      await sql(
+        connectionString,
+        `CREATE SEQUENCE ${schema}.refused;
+         CREATE FUNCTION ${schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           IF nextval('${schema}.refused') <= 2 THEN RAISE EXCEPTION 'refused' USING ERRCODE = '${state}'; END IF;
+           RETURN NEW; END $$;
+         CREATE TRIGGER refuse BEFORE UPDATE ON ${schema}.repository_states FOR EACH ROW EXECUTE FUNCTION ${schema}.refuse()`,
+      )
+      const { decision } = await ask(driver, holder, [release(row)])
+      expect(decision?.granted.map(({ run }) => run)).toEqual(['acme/b'])
+      const [refused] = await sql(connectionString, `SELECT last_value::int AS times FROM ${schema}.refused`)
+      expect(refused?.times).toBeGreaterThan(2)
     }
   })
 })
