@@ -202,7 +202,7 @@ class PostgresDriver implements Driver {
       onNotification: (payload) => watchers.hear(payload),
     })
     const deciding: Deciding = {
-      ...{ connections, sql, channel, origin, history, coded },
+      ...{ connections, sql, channel, origin, history, logger, coded },
       manifest: this.manifest,
       lockSeed: lockSeedOf(schema),
       busy: new Set(),

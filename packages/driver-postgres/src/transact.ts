@@ -5,6 +5,7 @@ import {
   InternalError,
   isForOthers,
   isSlotkeeperError,
+  type Logger,
   type Manifest,
   RecordedSection,
   type SlotkeeperError,
@@ -31,6 +32,7 @@ export interface Deciding {
   /** Told beside events, so that this driver does not hear its own. */
   readonly origin: string
   readonly history: boolean
+  readonly logger: Logger
   coded(error: unknown, doing: string): SlotkeeperError
   /** Ends a failed transaction, so that its connection can be used again. Answers the failure. */
   rolledBack(wire: Wire, error: unknown): Promise<unknown>
@@ -250,8 +252,12 @@ async function commit(
 async function tellAgain(deciding: Deciding, telling: readonly Step[]): Promise<void> {
   try {
     await deciding.connections.send(telling)
-  } catch {
-    // The server went away just then: whoever listened has lost its connection too, and looks for itself when it is back.
+  } catch (error) {
+    // Most often the server went away just then: whoever listened has lost its connection too, and looks for itself when it is back.
+    deciding.logger.warn(
+      { event: 'hint-lost', error },
+      'what was committed could not be told: others find it out when they look',
+    )
   }
 }
 

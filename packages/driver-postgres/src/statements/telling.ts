@@ -3,8 +3,8 @@ import type { Fragments } from './fragments.ts'
 /** Tells others what was committed. */
 export function tellingStatements({ s, clock }: Fragments) {
   return {
-    /** channel, payloads */
-    notify: `SELECT count(pg_notify($1, p.payload)) FROM json_array_elements_text($2::json) AS p(payload)`,
+    /** channel, payloads. Nothing is written that would have to outlive the server: nobody waits for its disk. */
+    notify: `SELECT count(pg_notify($1, p.payload)), set_config('synchronous_commit', 'off', true) FROM json_array_elements_text($2::json) AS p(payload)`,
     /** payloads. For those who look, in the transaction that they tell of. */
     addHints: `INSERT INTO ${s}.hints (at, payload)
       SELECT extract(epoch FROM clock_timestamp()) * 1000, p.payload FROM json_array_elements_text($1::json) AS p(payload)`,
