@@ -22,6 +22,14 @@ const KEPT_MS = 60_000
 /** How long the server is given to hear that a connection ends, in ms. */
 const FAREWELL_MS = 500
 
+/** What connections serve. */
+interface Serving {
+  readonly sql: Statements
+  readonly lockTimeoutMs: number
+  /** A call had no answer in time. */
+  readonly onSilence: () => void
+}
+
 /** The connections that calls take turns on. */
 export class Connections {
   readonly #pool: pg.Pool
@@ -33,6 +41,7 @@ export class Connections {
   readonly #underway = new Set<(reason: unknown) => void>()
   readonly #sql: Statements
   readonly #lockTimeoutMs: number
+  readonly #onSilence: () => void
   readonly #met = new WeakSet<pg.PoolClient>()
   /** Connections that nobody else uses, and that have the settings therefore for good. */
   readonly #settled = new WeakSet<pg.PoolClient>()
@@ -44,8 +53,9 @@ export class Connections {
 
   constructor(
     options: { readonly pool: pg.Pool } | { readonly config: pg.PoolConfig },
-    { sql, lockTimeoutMs }: { readonly sql: Statements; readonly lockTimeoutMs: number },
+    { sql, lockTimeoutMs, onSilence }: Serving,
   ) {
+    this.#onSilence = onSilence
     this.#sql = sql
     this.#lockTimeoutMs = lockTimeoutMs
     this.#isOwn = !('pool' in options)
@@ -89,7 +99,10 @@ export class Connections {
       stop = (reason) => {
         isBroken = true
         if (client !== undefined) cut(client)
-        if (isSlotkeeperError(reason, 'SLOTKEEPER_CALL_TIMEOUT')) this.#silences++
+        if (isSlotkeeperError(reason, 'SLOTKEEPER_CALL_TIMEOUT')) {
+          this.#silences++
+          this.#onSilence()
+        }
         reject(reason)
       }
     })

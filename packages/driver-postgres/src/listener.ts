@@ -44,6 +44,8 @@ export interface ListenerOptions {
 export class Listener {
   readonly #options: ListenerOptions
   #client: pg.Client | undefined
+  /** The client, once the server tells it of changes. */
+  #hearing: pg.Client | undefined
   #timer: NodeJS.Timeout | undefined
   /** The looks under way; another number ends them. */
   #looking = 0
@@ -81,7 +83,22 @@ export class Listener {
     this.#stopLooking()
     const client = this.#client
     this.#client = undefined
+    this.#hearing = undefined
     if (client !== undefined) cut(client)
+  }
+
+  /** Another connection had no answer in time. This one says nothing of itself, so it is asked: without an answer it is replaced. */
+  async check(): Promise<void> {
+    const client = this.#hearing
+    if (client === undefined) return
+    const timer = setTimeout(() => cut(client), PROBE_MS).unref()
+    try {
+      await client.query('SELECT')
+    } catch {
+      // It is lost, which is heard of by itself.
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** Looks again and again. Decisions that were under way when it began do not know of it yet, so that for a while everything may have changed. */
@@ -161,6 +178,7 @@ export class Listener {
     if (this.#isQuiet)
       this.#options.logger.info({ event: 'notifications-back' }, 'told of changes by PostgreSQL again')
     this.#isQuiet = false
+    this.#hearing = client
     this.#options.onBegin()
   }
 
@@ -187,6 +205,7 @@ export class Listener {
   #again(client: pg.Client, error: unknown): void {
     if (this.#client !== client) return
     this.#client = undefined
+    this.#hearing = undefined
     this.#stopLooking()
     this.#problem = error instanceof Error ? error.message : String(error)
     this.#options.onPause()

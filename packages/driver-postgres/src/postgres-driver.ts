@@ -170,11 +170,9 @@ class PostgresDriver implements Driver {
     const sql = this.#sql
     // A pool hides its password from copies of its options.
     const own = (max: number) => ({ config: { ...config, password: config.password, max } })
-    const connections = new Connections(pool === undefined ? own(maxConnections) : { pool }, {
-      sql,
-      lockTimeoutMs,
-    })
-    const beating = { connections: new Connections(own(1), { sql, lockTimeoutMs }), sql }
+    const serving = { sql, lockTimeoutMs, onSilence: () => void listener.check() }
+    const connections = new Connections(pool === undefined ? own(maxConnections) : { pool }, serving)
+    const beating = { connections: new Connections(own(1), serving), sql }
     const origin = randomUUID()
     const channel = channelOf(schema)
     const keeping: Keeping = { connections, sql }

@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { Manager, repository } from '@slotkeeper/core'
+import { SlotkeeperError, type WatchEvent } from '@slotkeeper/core/driver'
 import { recordingLogger } from '@slotkeeper/testing'
 import pg from 'pg'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { throughProxy } from './support/proxy.ts'
 import { newDatabase, newestUrl, newName, sql } from './support/servers.ts'
-import { driverOf, openDriver } from './support/store.ts'
+import { ask, driverOf, grantOf, openDriver, openHolder, REPO } from './support/store.ts'
 
 let connectionString = ''
 beforeAll(async () => {
@@ -63,6 +64,34 @@ test('connections that fell silent together fail one call, not one each', async 
   proxy.silence()
   await expect(look(500)).rejects.toMatchObject({ code: 'SLOTKEEPER_CALL_TIMEOUT' })
   expect(await look(10_000)).toMatchObject({ running: 0 })
+})
+
+test('a watch that fell silent with the others begins again, and says so', async () => {
+  const proxy = await throughProxy(connectionString)
+  const schema = newName('s')
+  const driver = await openDriver({ connectionString: proxy.url, schema })
+  const controller = new AbortController()
+  const heard: WatchEvent[] = []
+  const reading = (async () => {
+    for await (const hint of driver.watch({ wants: () => true, signal: controller.signal })) heard.push(hint)
+  })()
+  await expect.poll(() => heard).toEqual([{ kind: 'resync' }])
+  proxy.silence()
+  const call = new AbortController()
+  const look = driver.read({ kind: 'repositories', after: '', first: 1 }, call.signal)
+  call.abort(new SlotkeeperError('SLOTKEEPER_CALL_TIMEOUT', 'No answer came.'))
+  await expect(look).rejects.toMatchObject({ retryable: true })
+  await expect.poll(() => heard.length, { timeout: 15_000 }).toBeGreaterThan(1)
+  expect(heard.slice(1).every(({ kind }) => kind === 'resync')).toBe(true)
+  const other = await openDriver({ connectionString, schema })
+  const holder = await openHolder(other)
+  await ask(other, holder, [
+    { kind: 'watch', repository: REPO, ticket: 'w', forMs: 600_000, outcome: undefined },
+  ])
+  await grantOf(other, 'acme/a', holder)
+  await expect.poll(() => heard.some(({ kind }) => kind === 'event')).toBe(true)
+  controller.abort()
+  await reading
 })
 
 // The default time for connecting, 30 s, is longer than a test may take.
