@@ -6,7 +6,7 @@ import { FEWEST_ROWS } from './decide-domains.ts'
 import { isRefusal, isTooLarge, toFailure } from './failure.ts'
 import { bytesOf, get, nested } from './operations.ts'
 import { packed, rangeOf } from './requests.ts'
-import { type Moment, momentOperations, readOf, type Store } from './store.ts'
+import { type Moment, momentOperations, noteRevision, readOf, type Store, sinceNow } from './store.ts'
 
 /** Commits; `supposed` is the moment that nobody has looked at. */
 export async function commitAll(
@@ -33,7 +33,7 @@ async function commit(call: Call, group: readonly Decided[], supposed: Moment | 
     supposed === undefined ? [] : [time.isTimely(supposed.now), isFloor(store.keys, supposed)]
   const isRaised = supposed !== undefined && time.isBehind(supposed.now)
   const before = isRaised ? [time.raise(supposed.now)] : []
-  const since = store.clock.monotonic()
+  const since = sinceNow(store)
   try {
     const parts = group.map(({ compare, operations: success, loaded }) => ({
       compare,
@@ -51,15 +51,16 @@ async function commit(call: Call, group: readonly Decided[], supposed: Moment | 
           }
         : { compare, success: [...before, ...parts.map(nested)], failure: moment }
     const response = await transport.txn(request, { signal })
-    if (response.succeeded && isRaised) time.tell(supposed.now, since)
+    if (response.succeeded && isRaised) time.tell(supposed.now, since.at)
     const revision = Number(response.header.revision)
+    noteRevision(store, since, revision)
     // Only the moment was not as supposed; now it is known.
     if (!response.succeeded && !isOne) readOf(store, response, since)
     for (const [at, one] of group.entries()) {
       const own = isOne ? response : response.responses[before.length + at]?.response_txn
       if (response.succeeded && own?.succeeded === true) {
         remember(store, one, revision)
-        call.shared.committed(one.loaded.domain, revision, store.clock.monotonic() - since)
+        call.shared.committed(one.loaded.domain, revision, store.clock.monotonic() - since.at)
         finish(one.work, one.decision, one.changes)
         continue
       }

@@ -14,6 +14,10 @@ export class Living {
     return this.#holders.get(holder)
   }
 
+  clear(): void {
+    this.#holders.clear()
+  }
+
   /** Notes what was read of a holder. */
   note(holder: HolderId, row: HolderRow | undefined): void {
     if (row === undefined) {

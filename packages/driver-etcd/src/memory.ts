@@ -56,6 +56,11 @@ export class Memory {
     this.#size -= entry.size
   }
 
+  clear(): void {
+    this.#domains.clear()
+    this.#size = 0
+  }
+
   #note(domain: string, entry: Entry): void {
     const before = this.#domains.get(domain)
     if (before !== undefined && before.revision >= entry.revision) return

@@ -29,6 +29,14 @@ export interface Store {
   readonly living: Living
   /** The latest moment that this process knows of. */
   latest: Moment
+  /** The highest revision that this process has seen. */
+  revision: number
+}
+
+/** When something was asked, by the monotonic clock, and the highest revision that had been seen by then. */
+export interface Since {
+  readonly at: number
+  readonly revision: number
 }
 
 /** The moment that facts are of. */
@@ -63,6 +71,7 @@ export function newStore(settled: Settled, clock: Clock): Store {
     memory: new Memory(),
     living: new Living(),
     latest: { now: 0, wall: 0, floor: 0, floorText: undefined },
+    revision: 0,
   }
 }
 
@@ -77,7 +86,7 @@ export async function readNow(store: Store, operations: readonly IRequestOp[], h
     )
   const now = time.standing()
   const before = time.isBehind(now) ? [time.raise(now)] : []
-  const askedAt = store.clock.monotonic()
+  const since = sinceNow(store)
   let skipped = before.length
   const response = await ask(before).catch((error: unknown) => {
     if (!isFull(error)) throw error
@@ -85,7 +94,7 @@ export async function readNow(store: Store, operations: readonly IRequestOp[], h
     skipped = 0
     return ask([])
   })
-  return readOf(store, response, askedAt, skipped)
+  return readOf(store, response, since, skipped)
 }
 
 /** What reads the moment: it stands before what is read at that moment. */
@@ -93,11 +102,36 @@ export function momentOperations({ time, keys }: Store): IRequestOp[] {
   return [time.read(), get(keys.floor)]
 }
 
-/** What was read behind `momentOperations`, which is behind so many other operations, by a transaction that was asked at that monotonic time. */
+/** For what is asked now. */
+export function sinceNow({ clock, revision }: Store): Since {
+  return { at: clock.monotonic(), revision }
+}
+
+/**
+ * Notes the revision of an answer. The store is another one, restored from a backup, where it is below one that was seen before it was asked, or
+ * where the token floor is another one: then revisions come again with other content, so nothing is remembered.
+ */
+export function noteRevision(
+  store: Store,
+  since: Since,
+  revision: number,
+  floorText = store.latest.floorText,
+): void {
+  if (revision >= since.revision && floorText === store.latest.floorText) {
+    store.revision = Math.max(store.revision, revision)
+    return
+  }
+  store.revision = revision
+  store.memory.clear()
+  store.living.clear()
+  store.leaving.domain = undefined
+}
+
+/** What was read behind `momentOperations`, which is behind so many other operations. */
 export function readOf(
   store: Store,
   { responses, header }: ITxnResponse,
-  askedAt: number,
+  since: Since,
   skipped = 0,
 ): Read {
   const { keys, time, clock } = store
@@ -110,8 +144,9 @@ export function readOf(
     )
   const revision = Number(header.revision)
   const floorText = floor?.kvs[0]?.value.toString()
+  noteRevision(store, since, revision, floorText)
   store.latest = {
-    now: time.tell(Number(now.kvs[0]?.value.toString()), askedAt),
+    now: time.tell(Number(now.kvs[0]?.value.toString()), since.at),
     wall: clock.wall(),
     // The revision outlives a removed repository, and grows with every write.
     floor: Math.max(Number(floorText ?? 0), revision),
