@@ -28,13 +28,19 @@ export class Memory {
   readonly #domains = new Map<string, Entry>()
   #size = 0
 
+  /** What was last known; nothing, too, where it cannot be read: a load tells why, for this domain alone. */
   get(domain: string): Known | undefined {
     const entry = this.#domains.get(domain)
     if (entry === undefined) return undefined
+    try {
+      entry.document ??= documentOf(entry.kv as IKeyValue)
+    } catch {
+      this.forget(domain)
+      return undefined
+    }
+    entry.kv = undefined
     this.#domains.delete(domain)
     this.#domains.set(domain, entry)
-    entry.document ??= documentOf(entry.kv as IKeyValue)
-    entry.kv = undefined
     return entry as Known
   }
 

@@ -128,12 +128,7 @@ export function noteRevision(
 }
 
 /** What was read behind `momentOperations`, which is behind so many other operations. */
-export function readOf(
-  store: Store,
-  { responses, header }: ITxnResponse,
-  since: Since,
-  skipped = 0,
-): Read {
+export function readOf(store: Store, { responses, header }: ITxnResponse, since: Since, skipped = 0): Read {
   const { keys, time, clock } = store
   const answers = responses.slice(skipped).map(rangeOf)
   const [now, floor] = answers

@@ -105,14 +105,18 @@ async function claimOf(
   }
 }
 
-/** Whether a row of the domain names the holder. */
+/** Whether a row of the domain names the holder, or may: whoever decides for a domain that cannot be read is told. */
 function isNamed(kv: IKeyValue | undefined, holder: HolderId): boolean {
   if (kv === undefined) return false
-  const { rows, holders } = documentOf(kv)
-  return (
-    rows.some((row) => row.holder === holder) ||
-    holders.some(([other, filed]) => other === holder && filed > 0)
-  )
+  try {
+    const { rows, holders } = documentOf(kv)
+    return (
+      rows.some((row) => row.holder === holder) ||
+      holders.some(([other, filed]) => other === holder && filed > 0)
+    )
+  } catch {
+    return true
+  }
 }
 
 /** Claims those that nobody has, in another order for everybody, until there are enough. */

@@ -12,7 +12,10 @@ test('of a repository with very many holders the rows of a dead one are settled 
   await driver.open({ schema: 'migrate' })
   const holders = Array.from({ length: HOLDERS }, (_, n) => `holder-${n}` as HolderId)
   await Promise.all(holders.map(async (holder) => driver.openHolder(holder, 60_000)))
-  await decideFor(driver, holders.map((holder) => acquire(holder)))
+  await decideFor(
+    driver,
+    holders.map((holder) => acquire(holder)),
+  )
   for (const holder of [holders[7], holders[100]] as HolderId[]) {
     await driver.closeHolder(holder)
     // Whoever swept before has it for a second.
