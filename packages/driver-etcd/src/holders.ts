@@ -23,10 +23,15 @@ export async function openHolder(
     compare: [absent(known)],
     success: [put(known, ''), put(keys.alive(holder), String(ttlMs), lease)],
   })
-  const found = await ask(store, holder, signal, [make])
-  if (found?.lease === lease) return { ...found.term, now: moment.now }
-  await transport.leaseRevoke(lease, { signal })
-  throw new InternalError(`Holder ${holder} was opened before.`)
+  try {
+    const found = await ask(store, holder, signal, [make])
+    if (found?.lease === lease) return { ...found.term, now: moment.now }
+    throw new InternalError(`Holder ${holder} was opened before.`)
+  } catch (error) {
+    // Nobody waits for it: where the store is away the lease runs out by itself.
+    transport.leaseRevoke(lease, {}).catch(() => {})
+    throw error
+  }
 }
 
 /** @throws HolderLostError for a holder that is dead or unknown */

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import type { HolderId } from '@slotkeeper/core/driver'
 import { expect, onTestFinished, test } from 'vitest'
 import { etcdDriver } from '../src/index.ts'
 import { ownCluster, userOf } from './support/cluster.ts'
 import { endpoints, newPrefix } from './support/servers.ts'
-import { driverOf, managerOf, repo } from './support/store.ts'
+import { driverOf, managerOf, repo, until } from './support/store.ts'
 
 test('who only checks is told that there is no store, and makes none', async () => {
   const prefix = newPrefix()
@@ -122,4 +123,36 @@ test('a user, a wrong password and a prefix without rights: least privilege is e
     expect(failure, JSON.stringify(options)).toMatchObject({ code, retryable: false })
     expect(String(failure)).not.toContain('c4n4ry')
   }
+})
+
+test('a holder that cannot be opened leaves no lease behind', async () => {
+  const { endpoints: own } = await ownCluster()
+  const client = userOf(own)
+  await client.role('root').create()
+  await client.user('root').create('root')
+  await client.user('root').addRole('root')
+  await client.role('slots').create()
+  // All but the keys of holders, of which a lease knows nothing.
+  for (const [from, to] of [
+    ['/slotkeeper/', '/slotkeeper/holder/'],
+    ['/slotkeeper/holder0', '/slotkeeper0'],
+  ] as const)
+    await client.auth.roleGrantPermission({
+      name: 'slots',
+      perm: { permType: 'Readwrite', key: Buffer.from(from), range_end: Buffer.from(to) },
+    })
+  await client.user('app').create('app')
+  await client.user('app').addRole('slots')
+  await client.auth.authEnable()
+  const root = userOf(own, { username: 'root', password: 'root' })
+  const granted = async () => {
+    const { leases } = await root.leaseClient.leaseLeases()
+    return leases.length
+  }
+  const driver = driverOf({ endpoints: own, username: 'app', password: 'app' })
+  await driver.open({ schema: 'migrate' })
+  await expect(driver.openHolder('somebody' as HolderId, 600_000)).rejects.toMatchObject({
+    code: 'SLOTKEEPER_STORE_PERMISSION',
+  })
+  await until('no lease is left', async () => (await granted()) === 0)
 })
