@@ -112,17 +112,18 @@ function remember({ memory }: Store, { loaded, document }: Decided, revision: nu
   else memory.learn(loaded.domain, { document, revision })
 }
 
-/** Names the run that takes most of the room. */
+/** Names the run that takes most of the room, where it is about runs. */
 function tooLarge({ work, operations, changes }: Decided, cause: unknown): SlotkeeperError {
   const bytes = operations.reduce((sum, operation) => sum + bytesOf(operation), 0)
-  const sizes = changes.runs.map(({ row }) => ({ run: row.run, bytes: JSON.stringify(row).length }))
-  const largest = sizes.reduce(
-    (most, each) => (each.bytes > most.bytes ? each : most),
-    sizes[0] as (typeof sizes)[0],
-  )
+  const sizeOf = ({ row }: (typeof changes.runs)[0]) => JSON.stringify(row).length
+  const [largest] = [...changes.runs].sort((a, b) => sizeOf(b) - sizeOf(a))
+  const [whose, remedy] =
+    largest === undefined
+      ? ['its', 'Raise']
+      : [`run ${largest.row.run}, which has most of its`, 'Give the run less meta, or raise']
   return new SlotkeeperError(
     'SLOTKEEPER_INVALID_ARGUMENT',
-    `${work.batch.domain} cannot be committed with run ${largest.run}, which has most of its ${bytes} bytes: the server takes no request of that size. Give the run less meta, or raise the server’s --max-request-bytes.`,
+    `${work.batch.domain} cannot be committed with ${whose} ${bytes} bytes: the server takes no request of that size. ${remedy} the server’s --max-request-bytes.`,
     { cause },
   )
 }

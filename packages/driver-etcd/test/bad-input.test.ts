@@ -48,6 +48,56 @@ test('a run that is too large for this server is told which, how large and by wh
   expect((await small.release()).kind).toBe('released')
 })
 
+test('a change of the repository alone that finds no room is told so, and fails nothing that comes with it', async () => {
+  const { endpoints: own } = await ownCluster({ flags: { 'max-request-bytes': '4096' } })
+  // The one withdraws what it was refused; the other has no runs.
+  const [manager, other] = [managerOf({ endpoints: own }), managerOf({ endpoints: own })]
+  let n = 0
+  await expect(
+    (async () => {
+      while (n < 1000) await granted(manager, `acme/run-${n++}`, 1000)
+    })(),
+  ).rejects.toMatchObject({ code: 'SLOTKEEPER_INVALID_ARGUMENT' })
+  const limited = repository('acme/api', { concurrencyLimit: 1001 })
+  const [alone, beside] = await Promise.allSettled([
+    other.setRepositoryLimit({ ...limited, metadata: { ...limited.metadata, uid: 'u'.repeat(500) } }),
+    granted(other, 'acme/beside', 1, 'other'),
+  ])
+  expect(alone).toMatchObject({
+    status: 'rejected',
+    reason: { code: 'SLOTKEEPER_INVALID_ARGUMENT', message: expect.stringContaining('--max-request-bytes') },
+  })
+  expect(beside.status).toBe('fulfilled')
+})
+
+test('a server that takes requests of 1 MiB takes the largest document there can be, and all that ends in it', async () => {
+  const { endpoints: own } = await ownCluster({ flags: { 'max-request-bytes': '1048576' } })
+  const manager = managerOf({ endpoints: own }, { callTimeoutMs: 30_000 })
+  const long = (n: number) => `acme/${`${n}-`.padEnd(160, '名')}` as RunKey
+  // As many bytes as the meta of a run may have, in so few characters that it is kept in the document.
+  const meta = { about: '名'.repeat(1360) }
+  const slots = []
+  for (let n = 0; n < 120; n++) {
+    const outcome = await manager.acquireSlot({
+      repository: repo(0),
+      run: long(n),
+      runUid: `${n}-${'u'.repeat(200)}`,
+      meta,
+    })
+    if (outcome.kind !== 'granted') throw new Error('not granted')
+    slots.push(outcome.slot)
+  }
+  const entries = Array.from({ length: 120 }, (_, n) => ({ run: long(1000 + n), meta }))
+  await manager.queueManager.addToPendingQueue(repo(1), entries)
+  const ends = await Promise.all(slots.map((slot) => slot.release({ timeoutMs: 30_000 })))
+  expect(new Set(ends.map(({ kind }) => kind))).toEqual(new Set(['released']))
+  await manager.queueManager.removeRepository('acme/api')
+  await until('nothing is left', async () => {
+    const { running, waiting } = await manager.getCurrentSlots('acme/api')
+    return running + waiting === 0
+  })
+})
+
 test('many large runs that come at once are more than a request may have, and are taken in several', async () => {
   const { endpoints: own } = await ownCluster({ flags: { 'max-txn-ops': '10000' } })
   const manager = managerOf({ endpoints: own, maxOperations: 10_000 })
