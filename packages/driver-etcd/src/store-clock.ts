@@ -42,10 +42,12 @@ export class StoreClock {
     return now > this.#seen
   }
 
-  /** Raises the key, if it says less. */
-  raise(now: number): IRequestOp {
-    const text = timeKey(now)
-    return nested({ compare: [isBelow(this.#key, text)], success: [put(this.#key, text)] })
+  /** Raises the key, if it is behind by that much; who commits at a time needs it to be no less. */
+  raise(now: number, behind = 1): IRequestOp {
+    return nested({
+      compare: [isBelow(this.#key, timeKey(now - behind + 1))],
+      success: [put(this.#key, timeKey(now))],
+    })
   }
 
   /** Holds while others have not raised the key by more than a step above this time. */

@@ -8,7 +8,7 @@ import { Memory } from './memory.ts'
 import { get } from './operations.ts'
 import type { Settled } from './options.ts'
 import { rangeOf } from './requests.ts'
-import { StoreClock } from './store-clock.ts'
+import { STEP_MS, StoreClock } from './store-clock.ts'
 import { type CallHow, EtcdTransport } from './transport/etcd-transport.ts'
 
 /** How many operations stand before those of whoever reads with the time: the clock's two and the floor. */
@@ -85,7 +85,7 @@ export async function readNow(store: Store, operations: readonly IRequestOp[], h
       { ...how, repeatable: true },
     )
   const now = time.standing()
-  const before = time.isBehind(now) ? [time.raise(now)] : []
+  const before = time.isBehind(now) ? [time.raise(now, STEP_MS)] : []
   const since = sinceNow(store)
   let skipped = before.length
   const response = await ask(before).catch((error: unknown) => {

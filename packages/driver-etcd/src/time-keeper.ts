@@ -1,7 +1,7 @@
 import { readNow, type Store } from './store.ts'
 import { COUNTED_MS } from './store-clock.ts'
 
-/** How often the clock's key is read where nothing else reads it. */
+/** How often the clock's key is raised and read where nothing else does it. */
 const EVERY_MS = COUNTED_MS / 2
 
 /**

@@ -134,3 +134,23 @@ test('store time goes on while there is a holder, also when another one of the s
     async () => (await storeTime()) > from + 1500,
   )
 })
+
+test('however many look at the store, its clock is written once for each of its steps, and goes on', async () => {
+  const STEP_MS = 50
+  const prefix = newPrefix()
+  const drivers = Array.from({ length: 8 }, () => driverOf({ endpoints: endpoints(), prefix }))
+  for (const driver of drivers) await driver.open({ schema: 'migrate' })
+  const client = userOf(endpoints())
+  const clock = async () => {
+    const { kvs } = await client.kv.range({ key: Buffer.from(`${prefix}/clock`) })
+    return { told: Number(kvs[0]?.value.toString()), writes: Number(kvs[0]?.version) }
+  }
+  const from = await clock()
+  let to = from
+  await until('store time has gone on', async () => {
+    await Promise.all(drivers.map((driver) => driver.health()))
+    to = await clock()
+    return to.told > from.told + 2000
+  })
+  expect(to.writes - from.writes).toBeLessThanOrEqual((to.told - from.told) / STEP_MS)
+})
