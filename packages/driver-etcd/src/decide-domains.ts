@@ -9,7 +9,7 @@ import { recall } from './recall.ts'
 import { packed } from './requests.ts'
 import { type Moment, type Read, readNow, TIME_OPERATIONS } from './store.ts'
 
-/** A commit of so many rows is not made smaller, for the sake of its operations or its bytes. */
+/** A commit of so many rows is not made smaller, for the sake of its bytes, or of its operations where the server takes many of them. */
 export const FEWEST_ROWS = 16
 
 /** A decision on what is remembered; nothing where that does not do, or where the decision changes nothing. */
@@ -128,7 +128,8 @@ function decideOn(call: Call, work: Work, loaded: Loaded): Made {
   const { batch } = work
   const { maxOperations } = store
   const { commands } = askedBy(call, work)
-  for (let { budget } = limits; ; budget = Math.max(FEWEST_ROWS, Math.floor(budget / 2))) {
+  const fewest = Math.min(FEWEST_ROWS, Math.floor((maxOperations - 16) / 7))
+  for (let { budget } = limits; ; budget = Math.max(fewest, Math.floor(budget / 2))) {
     const section = new RecordedSection(loaded.facts(), {
       budget,
       by: batch.by,
@@ -141,7 +142,7 @@ function decideOn(call: Call, work: Work, loaded: Loaded): Made {
     const { operations, compare } = commit
     // The clock's, the floor's, and one for the transaction around it.
     const width = Math.max(compare.length, operations.length) + TIME_OPERATIONS + 1
-    if (width > maxOperations && budget > FEWEST_ROWS) continue
+    if (width > maxOperations && budget > fewest) continue
     return { commit: { ...commit, work, decision, changes, loaded, width } }
   }
 }

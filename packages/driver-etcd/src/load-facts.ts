@@ -17,7 +17,7 @@ import { countOf } from './levels.ts'
 import { isEntry, type Loaded, loadedOf, NOTHING_SUPPOSED, packedHeads } from './loaded.ts'
 import { get, keyOf, range } from './operations.ts'
 import { Queue } from './queue.ts'
-import type { Moment, Store } from './store.ts'
+import { type Moment, type Store, TIME_OPERATIONS } from './store.ts'
 
 /** Of a domain with more holders than this, some are looked at in each load, in turn. */
 const MOST_HOLDERS = 48
@@ -255,10 +255,16 @@ function* loadHolders(finding: Finding, rows: readonly RunRow[]): Loading<void> 
     holders.set(holder, holderOf(holder, answers[at]?.kvs[0]))
 }
 
-/** Asks, behind the domain's document; where there is nothing to ask, nobody is asked. */
-function* round({ own }: Finding, operations: readonly IRequestOp[]): Loading<readonly IRangeResponse[]> {
-  if (operations.length === 0) return []
-  const [, ...answers] = yield [own, ...operations]
+/** Asks, behind the domain's document, in as many rounds as it takes; where there is nothing to ask, nobody is asked. */
+function* round(
+  { own, store }: Finding,
+  operations: readonly IRequestOp[],
+): Loading<readonly IRangeResponse[]> {
+  // The document, and what the nested transaction of the clock has.
+  const most = store.maxOperations - TIME_OPERATIONS - 2
+  const answers: IRangeResponse[] = []
+  for (let at = 0; at < operations.length; at += most)
+    answers.push(...(yield [own, ...operations.slice(at, at + most)]).slice(1))
   return answers
 }
 

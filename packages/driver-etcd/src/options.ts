@@ -31,7 +31,7 @@ export interface EtcdDriverOptions {
   readonly password?: Secret | string
   /** Certificates. An endpoint is reached by TLS when it begins with `https://`, or has no scheme and this is given. */
   readonly tls?: EtcdTlsOptions
-  /** The server's `--max-txn-ops`: how many operations a transaction may have; 128 to 10,000. Default: 128, as it is etcd's. */
+  /** The server's `--max-txn-ops`: how many operations a transaction may have; 64 to 10,000. Default: 128, as it is etcd's. */
   readonly maxOperations?: number
 }
 
@@ -77,7 +77,7 @@ export function checkOptions(options: EtcdDriverOptions): void {
   )
     throw wrong('prefix', prefix, 'it must be text that does not end with a /')
   mustBeWhole('dialTimeoutMs', dialTimeoutMs, 1, 86_400_000)
-  mustBeWhole('maxOperations', maxOperations, 128, 10_000)
+  mustBeWhole('maxOperations', maxOperations, 64, 10_000)
   if ((username === undefined) !== (password === undefined))
     throw wrong('username', username, 'it comes together with password')
   if ((tls?.certFile === undefined) !== (tls?.keyFile === undefined))

@@ -11,8 +11,9 @@ const CLAIMED_MS = 1000
 const CLAIM_KEPT_MS = 10_000
 /** The most that one sweep forgets, of each kind. */
 const MOST_FORGOTTEN = 100
-/** How many claims are tried in one transaction; each is a transaction inside of it. */
+/** How many claims are tried in one transaction at most; each is a transaction inside of it. */
 const CLAIMS_AT_ONCE = 64
+const atOnce = ({ maxOperations }: Store) => Math.min(CLAIMS_AT_ONCE, Math.floor(maxOperations / 2))
 
 /** Claims domains that need a decision, and forgets what nobody needs any more. */
 export async function sweepStore(
@@ -121,7 +122,7 @@ function isNamed(kv: IKeyValue | undefined, holder: HolderId): boolean {
 
 /** Claims those that nobody has, in another order for everybody, until there are enough. */
 async function claimSome(
-  { transport, keys, memory }: Store,
+  store: Store,
   found: readonly string[],
   claimed: string[],
   {
@@ -130,9 +131,10 @@ async function claimSome(
     signal,
   }: { readonly now: number; readonly budget: number; readonly signal: AbortSignal | undefined },
 ): Promise<void> {
+  const { transport, keys, memory } = store
   const left = shuffled([...new Set(found)].filter((domain) => !claimed.includes(domain)))
   while (left.length > 0 && claimed.length < budget) {
-    const some = left.splice(0, Math.min(CLAIMS_AT_ONCE, budget - claimed.length))
+    const some = left.splice(0, Math.min(atOnce(store), budget - claimed.length))
     const tries: IRequestOp[] = some.map((domain) =>
       nested({
         compare: [isAbove(keys.claim(domain), timeKey(now))],
@@ -169,8 +171,9 @@ async function forget(
   signal: AbortSignal | undefined,
   operations: readonly IRequestOp[],
 ): Promise<void> {
-  for (let at = 0; at < operations.length; at += CLAIMS_AT_ONCE)
-    await store.transport.txn({ success: operations.slice(at, at + CLAIMS_AT_ONCE) }, { signal })
+  const most = atOnce(store)
+  for (let at = 0; at < operations.length; at += most)
+    await store.transport.txn({ success: operations.slice(at, at + most) }, { signal })
 }
 
 function shuffled<T>(items: readonly T[]): T[] {

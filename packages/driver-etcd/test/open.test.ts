@@ -46,7 +46,7 @@ test('options that cannot be meant are refused at once, and no password is repea
     { prefix: '' },
     { prefix: 'a/' },
     { dialTimeoutMs: 0 },
-    { maxOperations: 64 },
+    { maxOperations: 63 },
     { username: 'ann' },
     { password: 'c4n4ry' },
     { tls: { certFile: 'x' } },

@@ -16,7 +16,11 @@ const newTicket = ticketSource(`test-${randomUUID()}`)
 /** A worker's command for a slot of acme/api, whose run is called as its holder unless something else is said; 0 = unlimited. */
 export function acquire(
   holder: HolderId,
-  { run = `acme/${holder}`, limit = 0 }: { readonly run?: RunKey; readonly limit?: number } = {},
+  {
+    run = `acme/${holder}`,
+    limit = 0,
+    priority = 0,
+  }: { readonly run?: RunKey; readonly limit?: number; readonly priority?: number } = {},
 ): AcquireCommand {
   return {
     kind: 'acquire',
@@ -26,7 +30,7 @@ export function acquire(
     mode: 'wait',
     proposal: { limit },
     ...{ runUid: undefined, meta: undefined, outcome: undefined },
-    ...{ holder, durable: false, priority: 0, maxHoldMs: 0, validUntil: 0 },
+    ...{ holder, durable: false, priority, maxHoldMs: 0, validUntil: 0 },
     ...{ claimTimeoutMs: 60_000, leaseTtlMs: 60_000 },
   }
 }
