@@ -117,13 +117,10 @@ function tooLarge({ work, operations, changes }: Decided, cause: unknown): Slotk
   const bytes = operations.reduce((sum, operation) => sum + bytesOf(operation), 0)
   const sizeOf = ({ row }: (typeof changes.runs)[0]) => JSON.stringify(row).length
   const [largest] = [...changes.runs].sort((a, b) => sizeOf(b) - sizeOf(a))
-  const [whose, remedy] =
-    largest === undefined
-      ? ['its', 'Raise']
-      : [`run ${largest.row.run}, which has most of its`, 'Give the run less meta, or raise']
+  const whose = largest === undefined ? '' : `run ${largest.row.run}, which has most of `
   return new SlotkeeperError(
     'SLOTKEEPER_INVALID_ARGUMENT',
-    `${work.batch.domain} cannot be committed with ${whose} ${bytes} bytes: the server takes no request of that size. ${remedy} the server’s --max-request-bytes.`,
+    `${work.batch.domain} cannot be committed with ${whose}its ${bytes} bytes: the server takes no request of that size. Give runs less meta, or raise its --max-request-bytes.`,
     { cause },
   )
 }

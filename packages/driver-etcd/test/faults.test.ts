@@ -84,9 +84,11 @@ test('who loses the lease to an operator loses the slot, and somebody alive gets
   expect(slot.isHeld).toBe(false)
 })
 
-test('a store without room is told by its code, and works again when it has some', async () => {
+test('a store without room is told by its code, who holds goes on holding, and it works again when it has some', async () => {
+  const LIFE_MS = 3000
   const { endpoints } = await ownCluster({ flags: { 'quota-backend-bytes': '8000000' } })
-  const manager = managerOf({ endpoints })
+  const manager = managerOf({ endpoints }, { holderTtlMs: LIFE_MS })
+  const kept = await granted(manager, 'acme/kept', 1, 'kept')
   await (await granted(manager, 'acme/first')).release()
   const client = userOf(endpoints)
   await until('it is full', async () => {
@@ -102,6 +104,12 @@ test('a store without room is told by its code, and works again when it has some
     retryable: true,
   })
   expect((await manager.getCurrentSlots('acme/api')).running, 'what is there can be read').toBe(0)
+  const since = performance.now()
+  await until('the holder has lived for longer than one heartbeat gives it', () => {
+    expect(kept.isHeld).toBe(true)
+    return performance.now() > since + 2 * LIFE_MS
+  })
+  expect((await manager.getCurrentSlots('acme/kept')).running).toBe(1)
   const { header } = await client.delete().key('/filler')
   await client.kv.compact({ revision: header.revision, physical: true })
   await client.maintenance.defragment()

@@ -156,3 +156,16 @@ test('a holder that cannot be opened leaves no lease behind', async () => {
   })
   await until('no lease is left', async () => (await granted()) === 0)
 })
+
+test('a Manager that has given all back leaves no lease behind when it is closed', async () => {
+  const { endpoints: own } = await ownCluster()
+  const client = userOf(own)
+  const leases = async () => (await client.leaseClient.leaseLeases()).leases.length
+  const manager = managerOf({ endpoints: own }, { holderTtlMs: 600_000 })
+  const outcome = await manager.acquireSlot({ repository: repo(1), run: 'acme/1' })
+  if (outcome.kind !== 'granted') throw new Error('not granted')
+  expect(await leases()).toBe(1)
+  await outcome.slot.release()
+  await manager.close()
+  expect(await leases()).toBe(0)
+})
