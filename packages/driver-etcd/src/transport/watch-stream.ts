@@ -134,7 +134,8 @@ export class WatchStream {
       return this.#host.begin()
     }
     for (const event of events) this.#host.event(event)
-    this.#told = Math.max(this.#told, revision)
+    // While etcd catches up, the header is already of now. All events of a revision come in one response.
+    this.#told = Number(events.at(-1)?.kv.mod_revision ?? revision)
   }
 
   #again(stream: ClientDuplexStream<IWatchRequest, IWatchResponse> | undefined, error?: unknown): void {
