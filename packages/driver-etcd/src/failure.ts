@@ -24,8 +24,13 @@ export function isTooLarge(error: unknown): boolean {
 export function isRefusal(error: unknown): boolean {
   const { code, details } = toldBy(error)
   if (isTooLarge(error)) return true
-  if (code === status.UNAVAILABLE)
-    return /no connection established|etcdserver: no leader|etcdserver: not capable/i.test(details)
+  if (
+    // Without a connection it has not left.
+    /no connection established|waiting for lb pick|channel closed before|etcdserver: (no leader|not capable)/i.test(
+      details,
+    )
+  )
+    return true
   return (
     code === status.INVALID_ARGUMENT || code === status.PERMISSION_DENIED || code === status.UNAUTHENTICATED
   )
@@ -107,7 +112,7 @@ function meaningOf({ code, details }: Told): Meaning | undefined {
     return ['SLOTKEEPER_STORE_BUSY', 'The server has more to do than it can.']
   if (isCompacted({ code, details }))
     return ['SLOTKEEPER_STORE_UNAVAILABLE', 'It was read while etcd forgot its past; ask again.']
-  if (/corrupt/i.test(details)) return ['SLOTKEEPER_STORE_CORRUPT', 'See the alarms of etcd.']
+  if (/: corrupt/.test(details)) return ['SLOTKEEPER_STORE_CORRUPT', 'See the alarms of etcd.']
   switch (code) {
     case status.UNAVAILABLE:
     case status.DEADLINE_EXCEEDED:
@@ -132,8 +137,11 @@ function meaningOf({ code, details }: Told): Meaning | undefined {
   }
 }
 
+/** What TLS says of a connection that did not come about; whatever ends one later leaves open what was carried out. Names of hosts may say anything. */
 function isAboutTls(details: string): boolean {
-  return /certificate|wrong version number|tls|ssl|altname|ECONNRESET.*handshake/i.test(details)
+  return /^No connection established\. Last error: ((?!Resolution note).)*(certificate|SSL routines|secure TLS connection)/s.test(
+    details,
+  )
 }
 
 function toldBy(error: unknown): Told {
