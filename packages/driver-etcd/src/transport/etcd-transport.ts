@@ -1,12 +1,4 @@
-import {
-  type CallOptions,
-  type ChannelOptions,
-  Client,
-  type ClientDuplexStream,
-  credentials,
-  Metadata,
-  type ServiceError,
-} from '@grpc/grpc-js'
+import { type ClientDuplexStream, Metadata, type ServiceError } from '@grpc/grpc-js'
 import type {
   ILeaseGrantResponse,
   IStatusResponse,
@@ -17,17 +9,16 @@ import type {
 } from 'etcd3'
 import { isLoginOver, isRefusal, mayHelpElsewhere } from '../failure.ts'
 import type { Settled } from '../options.ts'
+import { Members, RECONNECT_MS } from './members.ts'
 import { type Method, type Protocol, protocol } from './protocol.ts'
+import { send } from './send.ts'
 
-/** No call waits for longer than this for its answer. */
+/** No call waits for longer than this for its answer, and no watch for its first one. */
 const REQUEST_MS = 5000
 /** Of several members none is waited for longer than this: what is harmless is asked of the next one, and what may be done already fails. */
 const MEMBER_MS = 2000
 /** Who gives up a call after so long goes on with another member: a caller may have less time than a member is waited for. */
 const SLOW_MS = 500
-
-/** The shortest pause before a member is connected to again. */
-const RECONNECT_MS = 100
 
 /** How a call is made. */
 export interface CallHow {
@@ -44,35 +35,15 @@ export interface CallHow {
  */
 export class EtcdTransport {
   readonly #protocol: Protocol = protocol()
-  readonly #members: readonly Client[]
+  readonly #members: Members
   readonly #login: Settled['login']
-  #at = 0
   #token: Promise<string> | undefined
+  /** What ends the calls that are under way. */
+  readonly #ends = new Set<() => void>()
 
-  constructor({ endpoints, login, tls }: Pick<Settled, 'endpoints' | 'login' | 'tls'>) {
-    this.#login = login
-    const channel: ChannelOptions = {
-      // Only while something is asked: etcd throws out who pings otherwise.
-      'grpc.keepalive_time_ms': 10_000,
-      'grpc.keepalive_timeout_ms': 5000,
-      'grpc.initial_reconnect_backoff_ms': RECONNECT_MS,
-      'grpc.min_reconnect_backoff_ms': RECONNECT_MS,
-      'grpc.max_reconnect_backoff_ms': 1000,
-      'grpc.max_receive_message_length': -1,
-      // Channels of several drivers of a process must not be one: each ends its own.
-      'grpc.use_local_subchannel_pool': 1,
-      ...(tls.serverName === undefined
-        ? {}
-        : { 'grpc.ssl_target_name_override': tls.serverName, 'grpc.default_authority': tls.serverName }),
-    }
-    // Reading the authorities that Node.js trusts takes its time.
-    const secure = endpoints.some(({ isSecure }) => isSecure)
-      ? credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null)
-      : undefined
-    this.#members = endpoints.map(
-      ({ host, isSecure }) =>
-        new Client(host, (isSecure ? secure : undefined) ?? credentials.createInsecure(), channel),
-    )
+  constructor(settled: Pick<Settled, 'endpoints' | 'login' | 'tls'>) {
+    this.#login = settled.login
+    this.#members = new Members(settled)
   }
 
   /** Carries a transaction out. */
@@ -101,20 +72,32 @@ export class EtcdTransport {
     return this.#call(this.#protocol.status, {}, { ...how, repeatable: true })
   }
 
-  /** A stream for watches. The next one goes to another member if this one fails. */
+  /** A stream for watches. The next one goes to another member if this one fails or says nothing at first. */
   async watch(): Promise<ClientDuplexStream<IWatchRequest, IWatchResponse>> {
     const { path, requestSerialize, responseDeserialize } = this.#protocol.watch
-    const at = this.#at
-    const metadata = await this.#metadata(at, Date.now() + REQUEST_MS)
-    const client = this.#members[at] as Client
-    const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, {})
-    stream.on('error', (error: ServiceError) => this.#failed(at, error))
+    const { at } = this.#members
+    let stream: ClientDuplexStream<IWatchRequest, IWatchResponse> | undefined
+    // The stream has no deadline, its beginning has one.
+    const timer = setTimeout(() => {
+      this.#members.leave(at)
+      stream?.cancel()
+    }, REQUEST_MS).unref()
+    const metadata = await this.#metadata(at, performance.now() + REQUEST_MS)
+    stream = this.#members
+      .client(at)
+      .makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, {})
+    stream.once('data', () => clearTimeout(timer))
+    stream.on('error', (error: ServiceError) => {
+      clearTimeout(timer)
+      this.#failed(at, error)
+    })
     return stream
   }
 
-  /** Ends all connections; calls on their way fail. */
+  /** Ends all calls and connections. Whether a call that was under way is carried out, nobody knows. */
   close(): void {
-    for (const member of this.#members) member.close()
+    for (const end of this.#ends) end()
+    this.#members.close()
   }
 
   async #call<Request, Response>(
@@ -122,20 +105,24 @@ export class EtcdTransport {
     request: Request,
     { signal, repeatable = false, timeoutMs = REQUEST_MS }: CallHow,
   ): Promise<Response> {
-    const until = Date.now() + timeoutMs
+    const until = performance.now() + timeoutMs
     let loggedInAgain = false
     for (let tries = 1; ; tries++) {
       signal?.throwIfAborted()
-      const at = this.#at
-      const since = Date.now()
-      const deadline = this.#members.length === 1 ? until : Math.min(until, since + MEMBER_MS)
+      const { at } = this.#members
+      const since = performance.now()
+      const deadline = this.#members.size === 1 ? until : Math.min(until, since + MEMBER_MS)
       try {
-        const metadata = await this.#metadata(at, deadline)
-        return await this.#send(at, { method, request, metadata, deadline, signal })
+        const metadata = await this.#metadata(at, deadline, signal)
+        return await send(
+          this.#members.client(at),
+          { method, request, metadata, deadline, signal },
+          this.#ends,
+        )
       } catch (thrown) {
         if (signal?.aborted === true) {
           // Whoever asked has waited long enough; the next call shall not wait for the same member.
-          if (Date.now() - since >= SLOW_MS) this.#leave(at)
+          if (performance.now() - since >= SLOW_MS) this.#members.leave(at)
           throw signal.reason
         }
         const error = thrown as ServiceError
@@ -147,79 +134,28 @@ export class EtcdTransport {
         }
         this.#failed(at, error)
         const isCut = error.details?.includes('ECONNRESET')
-        const again = (isCut || tries < 2 * this.#members.length) && (repeatable || isRefusal(error))
-        if (!(again && mayHelpElsewhere(error) && Date.now() < until)) throw error
+        const again = (isCut || tries < 2 * this.#members.size) && (repeatable || isRefusal(error))
+        if (!(again && mayHelpElsewhere(error) && performance.now() < until)) throw error
         // A server that does not speak TLS, or one that is just going away: which of them, another round tells.
-        if (isCut && this.#at === 0) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS))
+        if (isCut && this.#members.at === 0) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS))
       }
     }
   }
 
-  #send<Request, Response>(
-    at: number,
-    call: {
-      readonly method: Method<Request, Response>
-      readonly request: Request
-      readonly metadata: Metadata
-      readonly deadline: number
-      readonly signal: AbortSignal | undefined
-    },
-  ): Promise<Response> {
-    const { method, request, metadata, deadline, signal } = call
-    const { path, requestSerialize, responseDeserialize } = method
-    const client = this.#members[at] as Client
-    const options: CallOptions = { deadline }
-    return new Promise((resolve, reject) => {
-      const abort = () => sent.cancel()
-      const settle = (act: () => void) => {
-        signal?.removeEventListener('abort', abort)
-        act()
-      }
-      let sent: { cancel(): void }
-      if (method.responseStream) {
-        // One question and one answer on a stream, which ends with it.
-        const stream = client.makeBidiStreamRequest(
-          path,
-          requestSerialize,
-          responseDeserialize,
-          metadata,
-          options,
-        )
-        sent = stream
-        stream.once('data', (response: Response) => {
-          settle(() => resolve(response))
-          stream.end()
-          stream.cancel()
-        })
-        stream.on('error', (error) => settle(() => reject(error)))
-        stream.write(request)
-      } else
-        sent = client.makeUnaryRequest(
-          path,
-          requestSerialize,
-          responseDeserialize,
-          request,
-          metadata,
-          options,
-          (error, response) => settle(() => (error === null ? resolve(response as Response) : reject(error))),
-        )
-      signal?.addEventListener('abort', abort, { once: true })
-    })
-  }
-
-  async #metadata(at: number, deadline: number): Promise<Metadata> {
+  async #metadata(at: number, deadline: number, signal?: AbortSignal): Promise<Metadata> {
     const metadata = new Metadata()
     // A member that has lost its leader says so at once.
     metadata.set('hasleader', 'true')
     if (this.#login === undefined) return metadata
-    this.#token ??= this.#authenticate(at, deadline, this.#login)
-    const token = this.#token
-    try {
-      metadata.set('token', await token)
-    } catch (error) {
-      if (this.#token === token) this.#token = undefined
-      throw error
+    if (this.#token === undefined) {
+      const token = this.#authenticate(at, deadline, this.#login)
+      this.#token = token
+      token.catch(() => {
+        if (this.#token === token) this.#token = undefined
+      })
     }
+    // Others wait for the same login, so it goes on without who has waited long enough.
+    metadata.set('token', await orAborted(this.#token, signal))
     return metadata
   }
 
@@ -228,23 +164,34 @@ export class EtcdTransport {
     deadline: number,
     { username, password }: NonNullable<Settled['login']>,
   ): Promise<string> {
-    const { token } = await this.#send(at, {
-      method: this.#protocol.authenticate,
-      request: { name: username, password: password() },
-      metadata: new Metadata(),
-      deadline,
-      signal: undefined,
-    })
+    const { token } = await send(
+      this.#members.client(at),
+      {
+        method: this.#protocol.authenticate,
+        request: { name: username, password: password() },
+        metadata: new Metadata(),
+        deadline,
+        signal: undefined,
+      },
+      this.#ends,
+    )
     return token
   }
 
   /** The next call goes to the next member, where that may help. */
   #failed(at: number, error: ServiceError): void {
     if (isLoginOver(error)) this.#token = undefined
-    if (mayHelpElsewhere(error)) this.#leave(at)
+    if (mayHelpElsewhere(error)) this.#members.leave(at)
   }
+}
 
-  #leave(at: number): void {
-    if (this.#at === at) this.#at = (at + 1) % this.#members.length
-  }
+/** What comes of it, unless the signal is aborted before. */
+function orAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return result
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    const settle = () => signal.removeEventListener('abort', abort)
+    result.then(resolve, reject).finally(settle)
+  })
 }
