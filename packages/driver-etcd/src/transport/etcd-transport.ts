@@ -1,4 +1,13 @@
-import { type ClientDuplexStream, Metadata, type ServiceError } from '@grpc/grpc-js'
+import {
+  type ChannelOptions,
+  Client,
+  type ClientDuplexStream,
+  connectivityState,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js'
 import type {
   ILeaseGrantResponse,
   IStatusResponse,
@@ -9,16 +18,25 @@ import type {
 } from 'etcd3'
 import { isLoginOver, isRefusal, mayHelpElsewhere } from '../failure.ts'
 import type { Settled } from '../options.ts'
-import { Members, RECONNECT_MS } from './members.ts'
 import { type Method, type Protocol, protocol } from './protocol.ts'
-import { send } from './send.ts'
+import { failure, type Question, send } from './send.ts'
 
-/** No call waits for longer than this for its answer, and no watch for its first one. */
+/** No call waits for longer than this for its answer, no watch for its first one, and no member to be connected to before that begins anew. */
 const REQUEST_MS = 5000
 /** Of several members none is waited for longer than this: what is harmless is asked of the next one, and what may be done already fails. */
 const MEMBER_MS = 2000
 /** Who gives up a call after so long goes on with another member: a caller may have less time than a member is waited for. */
 const SLOW_MS = 500
+
+/** The shortest pause before a member is connected to again. */
+const RECONNECT_MS = 100
+
+interface Member {
+  readonly connect: () => Client
+  client: Client
+  /** When the client was made. */
+  since: number
+}
 
 /** How a call is made. */
 export interface CallHow {
@@ -35,15 +53,39 @@ export interface CallHow {
  */
 export class EtcdTransport {
   readonly #protocol: Protocol = protocol()
-  readonly #members: Members
+  /** None of them once it is closed. */
+  readonly #members: Member[]
   readonly #login: Settled['login']
+  #at = 0
   #token: Promise<string> | undefined
   /** What ends the calls that are under way. */
   readonly #ends = new Set<() => void>()
 
-  constructor(settled: Pick<Settled, 'endpoints' | 'login' | 'tls'>) {
-    this.#login = settled.login
-    this.#members = new Members(settled)
+  constructor({ endpoints, login, tls }: Pick<Settled, 'endpoints' | 'login' | 'tls'>) {
+    this.#login = login
+    const channel: ChannelOptions = {
+      // Only while something is asked: etcd throws out who pings otherwise.
+      'grpc.keepalive_time_ms': 10_000,
+      'grpc.keepalive_timeout_ms': 5000,
+      'grpc.initial_reconnect_backoff_ms': RECONNECT_MS,
+      'grpc.min_reconnect_backoff_ms': RECONNECT_MS,
+      'grpc.max_reconnect_backoff_ms': 1000,
+      'grpc.max_receive_message_length': -1,
+      // Channels of several drivers of a process must not be one: each ends its own.
+      'grpc.use_local_subchannel_pool': 1,
+      ...(tls.serverName === undefined
+        ? {}
+        : { 'grpc.ssl_target_name_override': tls.serverName, 'grpc.default_authority': tls.serverName }),
+    }
+    // Reading the authorities that Node.js trusts takes its time.
+    const secure = endpoints.some(({ isSecure }) => isSecure)
+      ? credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null)
+      : undefined
+    this.#members = endpoints.map(({ host, isSecure }) => {
+      const connect = () =>
+        new Client(host, (isSecure ? secure : undefined) ?? credentials.createInsecure(), channel)
+      return { connect, client: connect(), since: performance.now() }
+    })
   }
 
   /** Carries a transaction out. */
@@ -75,17 +117,15 @@ export class EtcdTransport {
   /** A stream for watches. The next one goes to another member if this one fails or says nothing at first. */
   async watch(): Promise<ClientDuplexStream<IWatchRequest, IWatchResponse>> {
     const { path, requestSerialize, responseDeserialize } = this.#protocol.watch
-    const { at } = this.#members
+    const at = this.#at
     let stream: ClientDuplexStream<IWatchRequest, IWatchResponse> | undefined
     // The stream has no deadline, its beginning has one.
     const timer = setTimeout(() => {
-      this.#members.leave(at)
+      this.#leave(at)
       stream?.cancel()
     }, REQUEST_MS).unref()
     const metadata = await this.#metadata(at, performance.now() + REQUEST_MS)
-    stream = this.#members
-      .client(at)
-      .makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, {})
+    stream = this.#client(at).makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, {})
     stream.once('data', () => clearTimeout(timer))
     stream.on('error', (error: ServiceError) => {
       clearTimeout(timer)
@@ -97,7 +137,7 @@ export class EtcdTransport {
   /** Ends all calls and connections. Whether a call that was under way is carried out, nobody knows. */
   close(): void {
     for (const end of this.#ends) end()
-    this.#members.close()
+    for (const { client } of this.#members.splice(0)) client.close()
   }
 
   async #call<Request, Response>(
@@ -109,20 +149,16 @@ export class EtcdTransport {
     let loggedInAgain = false
     for (let tries = 1; ; tries++) {
       signal?.throwIfAborted()
-      const { at } = this.#members
+      const at = this.#at
       const since = performance.now()
-      const deadline = this.#members.size === 1 ? until : Math.min(until, since + MEMBER_MS)
+      const deadline = this.#members.length === 1 ? until : Math.min(until, since + MEMBER_MS)
       try {
         const metadata = await this.#metadata(at, deadline, signal)
-        return await send(
-          this.#members.client(at),
-          { method, request, metadata, deadline, signal },
-          this.#ends,
-        )
+        return await this.#send(at, { method, request, metadata, deadline, signal })
       } catch (thrown) {
         if (signal?.aborted === true) {
           // Whoever asked has waited long enough; the next call shall not wait for the same member.
-          if (performance.now() - since >= SLOW_MS) this.#members.leave(at)
+          if (performance.now() - since >= SLOW_MS) this.#leave(at)
           throw signal.reason
         }
         const error = thrown as ServiceError
@@ -134,10 +170,10 @@ export class EtcdTransport {
         }
         this.#failed(at, error)
         const isCut = error.details?.includes('ECONNRESET')
-        const again = (isCut || tries < 2 * this.#members.size) && (repeatable || isRefusal(error))
+        const again = (isCut || tries < 2 * this.#members.length) && (repeatable || isRefusal(error))
         if (!(again && mayHelpElsewhere(error) && performance.now() < until)) throw error
         // A server that does not speak TLS, or one that is just going away: which of them, another round tells.
-        if (isCut && this.#members.at === 0) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS))
+        if (isCut && this.#at === 0) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS))
       }
     }
   }
@@ -164,24 +200,51 @@ export class EtcdTransport {
     deadline: number,
     { username, password }: NonNullable<Settled['login']>,
   ): Promise<string> {
-    const { token } = await send(
-      this.#members.client(at),
-      {
-        method: this.#protocol.authenticate,
-        request: { name: username, password: password() },
-        metadata: new Metadata(),
-        deadline,
-        signal: undefined,
-      },
-      this.#ends,
-    )
+    const { token } = await this.#send(at, {
+      method: this.#protocol.authenticate,
+      request: { name: username, password: password() },
+      metadata: new Metadata(),
+      deadline,
+      signal: undefined,
+    })
     return token
   }
 
   /** The next call goes to the next member, where that may help. */
   #failed(at: number, error: ServiceError): void {
     if (isLoginOver(error)) this.#token = undefined
-    if (mayHelpElsewhere(error)) this.#members.leave(at)
+    if (mayHelpElsewhere(error)) this.#leave(at)
+  }
+
+  #send<Request, Response>(at: number, question: Question<Request, Response>): Promise<Response> {
+    return send(this.#client(at), question, this.#ends)
+  }
+
+  #client(at: number): Client {
+    const member = this.#members[at]
+    if (member === undefined) throw failure(status.CANCELLED, 'the driver is closed')
+    return member.client
+  }
+
+  /**
+   * From now on the next member is asked. Where this one is not connected it is connected to anew, once it has had its time: gRPC waits for
+   * ever for a server that accepts a connection and then says nothing, and meanwhile may still tell the failure of the attempt before.
+   */
+  #leave(at: number): void {
+    const member = this.#members[at]
+    if (member === undefined) return
+    const { client, connect, since } = member
+    const now = performance.now()
+    if (
+      now - since > REQUEST_MS &&
+      client.getChannel().getConnectivityState(false) !== connectivityState.READY
+    ) {
+      client.close()
+      member.client = connect()
+      member.client.getChannel().getConnectivityState(true)
+      member.since = now
+    }
+    if (this.#at === at) this.#at = (at + 1) % this.#members.length
   }
 }
 

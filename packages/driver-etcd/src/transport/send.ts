@@ -2,7 +2,7 @@ import { type CallOptions, type Client, type Metadata, status } from '@grpc/grpc
 import type { Method } from './protocol.ts'
 
 /** One question to one member. */
-interface Question<Request, Response> {
+export interface Question<Request, Response> {
   readonly method: Method<Request, Response>
   readonly request: Request
   readonly metadata: Metadata
