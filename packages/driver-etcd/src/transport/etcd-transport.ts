@@ -2,7 +2,6 @@ import {
   type ChannelOptions,
   Client,
   type ClientDuplexStream,
-  connectivityState,
   credentials,
   Metadata,
   type ServiceError,
@@ -18,10 +17,11 @@ import type {
 } from 'etcd3'
 import { isLoginOver, isRefusal, mayHelpElsewhere } from '../failure.ts'
 import type { Settled } from '../options.ts'
+import { impatient } from './impatient.ts'
 import { type Method, type Protocol, protocol } from './protocol.ts'
 import { failure, type Question, send } from './send.ts'
 
-/** No call waits for longer than this for its answer, no watch for its first one, and no member to be connected to before that begins anew. */
+/** No call waits for longer than this for its answer, no watch for its first one, and no connection for the server's first word. */
 const REQUEST_MS = 5000
 /** Of several members none is waited for longer than this: what is harmless is asked of the next one, and what may be done already fails. */
 const MEMBER_MS = 2000
@@ -30,13 +30,6 @@ const SLOW_MS = 500
 
 /** The shortest pause before a member is connected to again. */
 const RECONNECT_MS = 100
-
-interface Member {
-  readonly connect: () => Client
-  client: Client
-  /** When the client was made. */
-  since: number
-}
 
 /** How a call is made. */
 export interface CallHow {
@@ -54,7 +47,7 @@ export interface CallHow {
 export class EtcdTransport {
   readonly #protocol: Protocol = protocol()
   /** None of them once it is closed. */
-  readonly #members: Member[]
+  readonly #members: Client[]
   readonly #login: Settled['login']
   #at = 0
   #token: Promise<string> | undefined
@@ -79,13 +72,12 @@ export class EtcdTransport {
     }
     // Reading the authorities that Node.js trusts takes its time.
     const secure = endpoints.some(({ isSecure }) => isSecure)
-      ? credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null)
+      ? impatient(credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null), REQUEST_MS)
       : undefined
-    this.#members = endpoints.map(({ host, isSecure }) => {
-      const connect = () =>
-        new Client(host, (isSecure ? secure : undefined) ?? credentials.createInsecure(), channel)
-      return { connect, client: connect(), since: performance.now() }
-    })
+    const open = impatient(credentials.createInsecure(), REQUEST_MS)
+    this.#members = endpoints.map(
+      ({ host, isSecure }) => new Client(host, (isSecure ? secure : undefined) ?? open, channel),
+    )
   }
 
   /** Carries a transaction out. */
@@ -137,7 +129,7 @@ export class EtcdTransport {
   /** Ends all calls and connections. Whether a call that was under way is carried out, nobody knows. */
   close(): void {
     for (const end of this.#ends) end()
-    for (const { client } of this.#members.splice(0)) client.close()
+    for (const member of this.#members.splice(0)) member.close()
   }
 
   async #call<Request, Response>(
@@ -223,27 +215,10 @@ export class EtcdTransport {
   #client(at: number): Client {
     const member = this.#members[at]
     if (member === undefined) throw failure(status.CANCELLED, 'the driver is closed')
-    return member.client
+    return member
   }
 
-  /**
-   * From now on the next member is asked. Where this one is not connected it is connected to anew, once it has had its time: gRPC waits for
-   * ever for a server that accepts a connection and then says nothing, and meanwhile may still tell the failure of the attempt before.
-   */
   #leave(at: number): void {
-    const member = this.#members[at]
-    if (member === undefined) return
-    const { client, connect, since } = member
-    const now = performance.now()
-    if (
-      now - since > REQUEST_MS &&
-      client.getChannel().getConnectivityState(false) !== connectivityState.READY
-    ) {
-      client.close()
-      member.client = connect()
-      member.client.getChannel().getConnectivityState(true)
-      member.since = now
-    }
     if (this.#at === at) this.#at = (at + 1) % this.#members.length
   }
 }
