@@ -1,6 +1,8 @@
 import { expect, test, vi } from 'vitest'
 import { ownCluster, userOf } from './support/cluster.ts'
+import { steeredWay } from './support/steered-way.ts'
 import { granted, managerOf, repo, until } from './support/store.ts'
+import { transportTo } from './support/transport.ts'
 
 vi.setConfig({ testTimeout: 90_000 })
 
@@ -42,23 +44,24 @@ test('while a server stands still calls fail within their timeout, retryable, an
 })
 
 test('what a watch missed is looked for when etcd has forgotten it', async () => {
-  const { endpoints, members } = await ownCluster({ fsync: true })
-  const [a, b] = [managerOf({ endpoints }), managerOf({ endpoints })]
+  const { endpoints } = await ownCluster()
+  const way = await steeredWay(endpoints[0] as string)
+  const [a, b] = [managerOf({ endpoints: [`http://${way.host}`] }), managerOf({ endpoints })]
   const told: string[] = []
   a.queueManager.setupWatcher('acme/api', (event) => told.push(event.kind))
   await until('events are told', async () => {
     await (await granted(b, 'acme/first')).release()
     return told.includes('released')
   })
-  await members[0]?.stop('SIGKILL')
-  await members[0]?.start()
+  way.next = 'reset'
+  way.cut()
+  await (await granted(b, 'acme/second')).release()
   const client = userOf(endpoints)
-  await until('it is compacted', async () => {
-    await (await granted(b, 'acme/second')).release()
-    const { header } = await client.put('/other').value('x')
-    await client.kv.compact({ revision: header.revision, physical: true })
-    return true
-  })
+  const { header } = await client.put('/other').value('x')
+  await client.kv.compact({ revision: header.revision, physical: true })
+  told.length = 0
+  way.next = 'serve'
+  await until('it is said that something may have been missed', () => told.includes('resync'))
   await until('events are told again', async () => {
     told.length = 0
     await (await granted(b, 'acme/third')).release()
@@ -130,11 +133,21 @@ test('logins that are over after 2 s change nothing: calls, heartbeats and watch
   const told: string[] = []
   a.queueManager.setupWatcher('acme/api', (event) => told.push(event.kind))
   const slot = await granted(a, 'acme/kept', 2)
+  let logins = 0
+  const idle = transportTo([new URL(endpoints[0] as string).host], () => {
+    logins++
+    return 'root'
+  })
+  await idle.txn({}, {})
+  expect(logins).toBe(1)
   const since = performance.now()
   await until('several logins are over', async () => {
     expect(slot.isHeld).toBe(true)
     return performance.now() > since + 7000
   })
+  // Whoever calls all the time stays logged in.
+  expect((await idle.txn({}, {})).succeeded).toBe(true)
+  expect(logins).toBe(2)
   told.length = 0
   await (await granted(b, 'acme/other', 2)).release()
   await until('events are told', () => told.includes('released'))

@@ -39,6 +39,16 @@ for (const [what, isReset] of [
     })
   })
 
+test('a connection to a silent member ends in the end when the transport is closed as well, so that the process may', async () => {
+  const silent = await steeredWay(target)
+  silent.next = 'swallow'
+  const transport = transportTo([silent.host])
+  await expect(transport.txn({}, { timeoutMs: 50 })).rejects.toThrow()
+  await until('there is a connection', () => silent.open > 0)
+  transport.close()
+  await until('it ends', () => silent.open === 0)
+})
+
 test('a write that has found no connection to a silent member is made by way of the next one', async () => {
   const silent = await steeredWay(target)
   silent.next = 'swallow'

@@ -10,6 +10,8 @@ export interface SteeredWay {
   next: 'serve' | 'reset' | 'swallow' | number
   /** So many connections were made, whatever became of them. */
   readonly connections: number
+  /** So many of them are there, to a server or to nobody. */
+  readonly open: number
   /** Ends all connections. */
   cut(): void
 }
@@ -53,6 +55,9 @@ export async function steeredWay(target: string): Promise<SteeredWay> {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     next: 'serve' as SteeredWay['next'],
     connections: 0,
+    get open() {
+      return sockets.size
+    },
     cut() {
       for (const socket of sockets) socket.destroy()
     },

@@ -2,11 +2,11 @@ import { onTestFinished } from 'vitest'
 import { EtcdTransport } from '../../src/transport/etcd-transport.ts'
 import { WatchStream } from '../../src/transport/watch-stream.ts'
 
-/** A transport to members at these addresses, `host:port`. It ends with the test. */
-export function transportTo(hosts: readonly string[], password?: string): EtcdTransport {
+/** A transport to members at these addresses, `host:port`; it asks for the password at every login. It ends with the test. */
+export function transportTo(hosts: readonly string[], password?: () => string): EtcdTransport {
   const transport = new EtcdTransport({
     endpoints: hosts.map((host) => ({ host, isSecure: false })),
-    login: password === undefined ? undefined : { username: 'root', password: () => password },
+    login: password === undefined ? undefined : { username: 'root', password },
     tls: {},
   })
   onTestFinished(() => transport.close())
