@@ -3,7 +3,7 @@ const entries = {
   'core/dist/index.js': '49 kB',
   'core/dist/driver-entry.js': '13 kB',
   'core/dist/node.js': '49 kB',
-  'driver-etcd/dist/index.js': '21 kB',
+  'driver-etcd/dist/index.js': '22 kB',
   'driver-memory/dist/index.js': '5 kB',
   'driver-postgres/dist/index.js': '22 kB',
   'driver-sqlite/dist/index.js': '16 kB',

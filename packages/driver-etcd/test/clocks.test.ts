@@ -148,7 +148,7 @@ test('however many look at the store, its clock is written once for each of its 
   const from = await clock()
   let to = from
   await until('store time has gone on', async () => {
-    await Promise.all(drivers.map((driver) => driver.health()))
+    await Promise.all(drivers.map(async (driver) => await driver.health()))
     to = await clock()
     return to.told > from.told + 2000
   })

@@ -5,7 +5,9 @@ import type { ChannelCredentials } from '@grpc/grpc-js'
  * that accepts a connection and is silent, also when nobody needs the connection any more.
  */
 export function impatient(credentials: ChannelCredentials, patienceMs: number): ChannelCredentials {
-  const make = credentials._createSecureConnector.bind(credentials)
+  // A part of gRPC that it promises to nobody: where it has gone, so has this.
+  const make = (credentials as Partial<ChannelCredentials>)._createSecureConnector?.bind(credentials)
+  if (make === undefined) return credentials
   credentials._createSecureConnector = (...given) => {
     const connector = make(...given)
     const connect = connector.connect.bind(connector)
