@@ -110,14 +110,25 @@ export class EtcdTransport {
   async watch(): Promise<ClientDuplexStream<IWatchRequest, IWatchResponse>> {
     const { path, requestSerialize, responseDeserialize } = this.#protocol.watch
     const at = this.#at
-    let stream: ClientDuplexStream<IWatchRequest, IWatchResponse> | undefined
+    let metadata: Metadata
+    try {
+      metadata = await this.#metadata(at, performance.now() + REQUEST_MS)
+    } catch (error) {
+      this.#failed(at, error as ServiceError)
+      throw error
+    }
+    const stream = this.#client(at).makeBidiStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      metadata,
+      {},
+    )
     // The stream has no deadline, its beginning has one.
     const timer = setTimeout(() => {
       this.#leave(at)
-      stream?.cancel()
+      stream.cancel()
     }, REQUEST_MS).unref()
-    const metadata = await this.#metadata(at, performance.now() + REQUEST_MS)
-    stream = this.#client(at).makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, {})
     stream.once('data', () => clearTimeout(timer))
     stream.on('error', (error: ServiceError) => {
       clearTimeout(timer)
