@@ -163,6 +163,8 @@ export class Connections {
       const client = await this.#lent(stopped, onError)
       const answered = this.#answered.get(client)
       if (answered === undefined || answered === this.#silences) return client
+      client.removeListener('error', onError)
+      client.on('error', nothing)
       cut(client)
       client.release(true)
     }
