@@ -128,6 +128,7 @@ function decideOn(call: Call, work: Work, loaded: Loaded): Made {
   const { batch } = work
   const { maxOperations } = store
   const { commands } = askedBy(call, work)
+  // A row takes six operations at the most and may bring a holder along; the others are the domain's own.
   const fewest = Math.min(FEWEST_ROWS, Math.floor((maxOperations - 16) / 7))
   for (let { budget } = limits; ; budget = Math.max(fewest, Math.floor(budget / 2))) {
     const section = new RecordedSection(loaded.facts(), {
