@@ -231,11 +231,6 @@ export class LocalSlot implements Slot, Indexed {
     return typeof this.#over === 'object' ? this.#over : undefined
   }
 
-  /** It is reserved still, as far as is known here. */
-  get isUnclaimed(): boolean {
-    return this.phase === 'reserved' && this.#over === undefined
-  }
-
   /** It was asked for that it ends. */
   get isEnding(): boolean {
     return this.#over === 'ending' || this.#over === 'ended'

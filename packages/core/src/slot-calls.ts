@@ -1,4 +1,4 @@
-import { type CallOptions, pause } from './call-options.ts'
+import type { CallOptions } from './call-options.ts'
 import type {
   ClaimCommand,
   ClaimResult,
@@ -41,13 +41,7 @@ export class SlotCalls {
       ...this.#named(slot.repository, slot),
       ...{ kind: 'claim', holder: '' as HolderId, validUntil: 0 },
     }
-    let outcome: ClaimResult
-    try {
-      outcome = await this.#engine.perform(command, options)
-    } catch (error) {
-      void this.#unclaimLater(slot, command)
-      throw error
-    }
+    const outcome: ClaimResult = await this.#engine.perform(command, options)
     if (outcome.kind === 'running') {
       const known = this.#engine.inHand(outcome.row)
       // Another call of this Manager claimed it: the run must not be started twice.
@@ -61,18 +55,6 @@ export class SlotCalls {
       return { kind: 'held-elsewhere', holder: outcome.holder, since: new Date(outcome.since) }
     if (outcome.kind === 'lost') return outcome
     throw new CallTimeoutError('A claim', this.#engine.callTimeoutMs)
-  }
-
-  /**
-   * The store may have heard a claim that failed, and its caller may leave it at that: unless the slot is claimed after all within the time
-   * that there is for that, the run waits again, as it would if nobody had asked.
-   */
-  async #unclaimLater(slot: LocalSlot, { repository, run, ticket }: ClaimCommand): Promise<void> {
-    const { clock, closing, slots } = this.#engine
-    // Whoever looked meanwhile may have been given what it led to.
-    const isUnclaimed = () => slot.isUnclaimed && slots.ofTicket(repository, run, ticket) === undefined
-    await pause(clock, slot.row.claimTimeoutMs, closing)
-    if (!closing.aborted && isUnclaimed()) this.withdraw({ repository, run, ticket }, false, isUnclaimed)
   }
 
   async requeue(

@@ -1,11 +1,4 @@
-import {
-  Manager,
-  type ManagerOptions,
-  type RunKey,
-  repository,
-  type Slot,
-  type SlotRequest,
-} from '@slotkeeper/core'
+import { Manager, type ManagerOptions, type RunKey, repository, type SlotRequest } from '@slotkeeper/core'
 import type { DomainBatch } from '@slotkeeper/core/driver'
 import { memoryDriver, memoryStore } from '@slotkeeper/driver-memory'
 import { expect, onTestFinished, test } from 'vitest'
@@ -23,31 +16,16 @@ function scene(options: Partial<ManagerOptions> = {}) {
   const heard: string[] = []
   const transact = inner.transact.bind(inner)
   inner.transact = (batches: readonly DomainBatch[], ...more) => {
-    const kinds = batches.flatMap(({ commands }) => commands.map(({ kind }) => kind))
-    heard.push(...kinds)
+    heard.push(...batches.flatMap(({ commands }) => commands.map(({ kind }) => kind)))
     const done = transact(batches, ...more)
     // The next attempt fails before the store has heard it.
-    if (last === 'any' || kinds.some((kind) => kind === last)) {
-      last = undefined
-      away()
-    }
+    if (isLast) away()
     return done
   }
-  /** After what command the store is away. */
-  let last: 'any' | 'claim' | undefined
+  let isLast = false
   const driver = faultyDriver(inner, { asynchronous: true })
   /** The store hears of no command any more. */
   const away = () => driver.fail({ calls: ['transact'] })
-  /** Of what the store hears no answer comes, and after such a command it is away. */
-  const awayAfter = (kind: 'any' | 'claim') => {
-    driver.loseAnswers({ calls: ['transact'] })
-    last = kind
-  }
-  /** The store does what the call asks and its answer is lost; then the store is away. */
-  const unanswered = async (call: () => Promise<unknown>) => {
-    awayAfter('any')
-    await expect(call()).rejects.toMatchObject({ retryable: true })
-  }
   const logger = recordingLogger()
   const manager = new Manager({ ...options, driver, logger })
   const witness = new Manager({ driver: memoryDriver({ store }) })
@@ -58,15 +36,16 @@ function scene(options: Partial<ManagerOptions> = {}) {
   return {
     ...{ driver, logger, manager, witness },
     away,
-    awayAfter,
     /** Slots by the store. */
     held: async () => (await witness.getRunningPipelineRuns(hot)).map(({ run }) => run),
     /** How often the store heard of such a command. */
     times: (kind: string) => heard.filter((one) => one === kind).length,
-    unanswered,
-    /** Then the store stays away, until the call's sequel was asked so often that the next time is some while off. */
+    /** The store does what the call asks and its answer is lost; then the store is away, until its sequel was asked so often that the next time is some while off. */
     lost: async (call: () => Promise<unknown>, sequel: string) => {
-      await unanswered(call)
+      driver.loseAnswers({ calls: ['transact'], times: 1 })
+      isLast = true
+      await expect(call()).rejects.toMatchObject({ retryable: true })
+      isLast = false
       await expect.poll(() => logger.find('store-error', { command: sequel, attempt: 4 })).toBeDefined()
     },
   }
@@ -160,55 +139,6 @@ test('a run that is given back waits again, also when the store hears of it late
   const places = async () =>
     (await witness.getQueuedPipelineRuns(hot)).map(({ run, parkedUntil }) => [run, parkedUntil === undefined])
   await expect.poll(places).toEqual([[RUN, false]])
-})
-
-test('a claim that failed and is not asked again leaves nobody a slot: the run waits again, as if it had not been claimed', async () => {
-  const { driver, manager, witness, times, unanswered, lost } = scene({ claimTimeoutMs: 500 })
-  const wide = repository('acme/hot', { concurrencyLimit: 2 })
-  const listed = await manager.queueManager.addListToRunningQueue(wide, [RUN, NEXT])
-  const [asked, left] = listed.map((outcome) => {
-    if (outcome.kind !== 'reserved') throw new Error(`It was not reserved: ${outcome.kind}.`)
-    return outcome.slot
-  }) as [Slot, Slot]
-  const phases = async () =>
-    (await witness.getRunningPipelineRuns(hot)).map(({ run, phase }) => [run, phase]).sort()
-  await unanswered(() => asked.claim({ timeoutMs: 50 }))
-  driver.heal()
-  expect(await asked.claim()).toEqual({ kind: 'running' })
-  await lost(() => left.claim({ timeoutMs: 50 }), 'withdraw')
-  expect(await phases()).toEqual([
-    [NEXT, 'running'],
-    [RUN, 'running'],
-  ])
-  driver.heal()
-  await expect.poll(phases).toEqual([
-    [NEXT, 'reserved'],
-    [RUN, 'running'],
-  ])
-  expect([asked.isHeld, left.isHeld, times('withdraw')]).toEqual([true, false, 1])
-})
-
-test('who waits and has a claim that failed is given what it led to, and keeps it', async () => {
-  const { driver, logger, manager, witness, held, times, awayAfter, unanswered } = scene({
-    claimTimeoutMs: 200,
-    callTimeoutMs: 100,
-  })
-  const first = await granted(witness, { run: NEXT })
-  const waiting = manager.waitForSlot({ repository: hot, run: RUN, durable: true })
-  // By the same network, so that its answer comes after that of the waiting.
-  await expect.poll(async () => (await manager.getQueuedPipelineRuns(hot)).length).toBe(1)
-  awayAfter('claim')
-  await first.release()
-  await expect.poll(() => logger.find('claim-failed')).toBeDefined()
-  driver.heal()
-  const slot = await waiting
-  // A claim that fails later, and is left at that: when the store hears of it, the time of the first one is over too.
-  const other = repository('acme/other', { concurrencyLimit: 1 })
-  const [left] = await manager.queueManager.addListToRunningQueue(other, [NEXT])
-  await unanswered(async () => left?.kind === 'reserved' && (await left.slot.claim()))
-  driver.heal()
-  await expect.poll(() => times('withdraw')).toBeGreaterThan(0)
-  expect([slot.isHeld, await held(), times('withdraw')]).toEqual([true, [RUN], 1])
 })
 
 test('a Manager that closes while the store has not heard of a release leaves no slot behind', async () => {
